@@ -1,4 +1,4 @@
-"""Reads the contract files into `Contract`s; raises ContractError with every mistake found, each with file and field."""
+"""Reads the contract files into `Contract`s; raises ContractError with every mistake, each with file and field."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ PHYSICAL = {
     "object": r"json",
     "array": r"json",
 }
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there: DAG files wait for it
+_LOADER = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # ten times faster where libyaml is there: DAG files wait for it
 
 
 class ContractError(ValueError):
@@ -203,9 +205,7 @@ def _contract(raw: DataContract) -> Contract:
         owner=raw.team.name,
         channel=raw.support[0].channel,
         tier=int(custom.get("tier", 3)),
-        topics=tuple(
-            _topic(topic, raw.domain, retention_s, sla.get(("floor", topic.name))) for topic in raw.schema
-        ),
+        topics=tuple(_topic(topic, raw.domain, retention_s, sla.get(("floor", topic.name))) for topic in raw.schema),
         burst=msgspec.convert(custom["burst"], Burst) if custom.get("burst") else None,
         latency_s=int(latency.value * _SECONDS[latency.unit]) if latency else 60,
     )

@@ -14,7 +14,7 @@ class _Raw(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=Tr
     pass
 
 
-class Custom(_Raw):
+class Custom(_Raw, frozen=True):
     """A value the standard has no key for."""
 
     property: str
@@ -22,7 +22,7 @@ class Custom(_Raw):
     description: str | None = None
 
 
-class Options(_Raw):
+class Options(_Raw, frozen=True):
     """logicalTypeOptions: bounds of a field."""
 
     minimum: float | None = None
@@ -32,7 +32,7 @@ class Options(_Raw):
     pattern: str | None = None
 
 
-class Property(_Raw):
+class Property(_Raw, frozen=True):
     """A field of a topic, or of an object within it."""
 
     name: str
@@ -46,7 +46,7 @@ class Property(_Raw):
     properties: tuple[Property, ...] = ()
 
 
-class SchemaObject(_Raw):
+class SchemaObject(_Raw, frozen=True):
     """A topic."""
 
     name: str
@@ -56,28 +56,28 @@ class SchemaObject(_Raw):
     custom_properties: tuple[Custom, ...] = ()
 
 
-class Description(_Raw):
+class Description(_Raw, frozen=True):
     """Why the data is there and how it is used."""
 
     purpose: str
     usage: str
 
 
-class Member(_Raw):
+class Member(_Raw, frozen=True):
     """A member of the owning team."""
 
     username: str
     role: str
 
 
-class Team(_Raw):
+class Team(_Raw, frozen=True):
     """Who owns the data."""
 
     name: str
     members: tuple[Member, ...] = ()
 
 
-class Support(_Raw):
+class Support(_Raw, frozen=True):
     """Where the owners are reached."""
 
     channel: str
@@ -85,7 +85,7 @@ class Support(_Raw):
     url: str | None = None
 
 
-class Sla(_Raw):
+class Sla(_Raw, frozen=True):
     """One promise of the owners."""
 
     property: str
@@ -95,7 +95,7 @@ class Sla(_Raw):
     description: str | None = None
 
 
-class DataContract(_Raw):
+class DataContract(_Raw, frozen=True):
     """A file."""
 
     api_version: str

@@ -34,7 +34,7 @@ class EngineError(Exception):
         return cls(int(lead["code"]), name[1] if name else "UNKNOWN_EXCEPTION", _NAME.sub("", message).strip())
 
 
-class Unsupported(EngineError):
+class UnsupportedError(EngineError):
     """Something this server cannot read from a stream: the stream is out of step afterwards and must be closed."""
 
     def __init__(self, message: str) -> None:

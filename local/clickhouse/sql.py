@@ -40,7 +40,7 @@ def tokens(sql: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 @dataclass(frozen=True)
 class Insert:
-    """An INSERT that carries its rows: `into` (table), `columns` ("(a, b)" or ""), `settings` ("SETTINGS ..." or "")."""
+    """An INSERT with rows: its table, its columns ("(a, b)" or ""), its settings ("SETTINGS ..." or "")."""
 
     into: str
     columns: str
@@ -109,18 +109,22 @@ def is_select(sql: bytes) -> bool:
 
 
 def trailing_format(sql: bytes) -> tuple[str, bytes] | None:
-    """The name in a trailing `FORMAT X [SETTINGS ..]`, and the statement before it; None where there is no such clause."""
+    """The name in a trailing `FORMAT X [SETTINGS ..]`, and the statement before it; None where there is no such clause.
+
+    A column called format may look like one (`ORDER BY format DESC`): compare the name with the formats there are.
+    """
     if b"format" not in sql.lower():
         return None
-    depth, found, before, expecting = 0, None, b"", False
-    for token, begin, end in tokens(sql):
-        if token in b"()":
+    depth, keyword_at, expecting = 0, 0, False
+    found: tuple[str, bytes] | None = None
+    for token, begin, _ in tokens(sql):
+        if token in (b"(", b")"):
             depth += 1 if token == b"(" else -1
-            found = None
+            found, expecting = None, False
         elif depth == 0 and expecting:
-            found, expecting = (token.decode("utf-8", "replace"), sql[:before_at]), False
+            found, expecting = (token.decode("utf-8", "replace"), sql[:keyword_at]), False
         elif depth == 0 and token.upper() == b"FORMAT":
-            before_at, expecting = begin, True
+            keyword_at, expecting = begin, True
         elif found and token.upper() == b"SETTINGS":
             break
         elif token != b";":
@@ -129,7 +133,7 @@ def trailing_format(sql: bytes) -> tuple[str, bytes] | None:
 
 
 def check(sql: bytes, readonly: bool) -> None:
-    """Refuses what a server must not do for a client: read or write files of the machine; for a reader, to kill.
+    """Refuses what a server must not do for a client: touch the machine's own files; for a reader, end others' queries.
 
     Raises EngineError.
     """
@@ -138,13 +142,14 @@ def check(sql: bytes, readonly: bool) -> None:
         raise EngineError(164, "READONLY", "Cannot execute query in readonly mode.")
     if not _SUSPECT.search(sql):
         return
-    previous = b""
+    before, previous = b"", b""
     for token, _, _ in tokens(sql):
         word = token.upper()
-        if (word == b"OUTFILE" and previous == b"INTO") or (word == b"INFILE" and previous == b"FROM"):
-            raise EngineError(48, "NOT_IMPLEMENTED", f"{previous.decode()} {word.decode()} is for clients, not for a server.")
-        if token == b"(" and _LOCAL_NAME.match(previous):
-            raise EngineError(
-                481, "PATH_ACCESS_DENIED", f"{previous.decode().strip('`').lower()}() is closed: this server reads no local files."
-            )
-        previous = word
+        if word == b"OUTFILE" and previous == b"INTO":
+            raise EngineError(358, "INTO_OUTFILE_NOT_ALLOWED", "INTO OUTFILE is not allowed: the client writes files.")
+        if word == b"INFILE" and previous == b"FROM":
+            raise EngineError(78, "UNKNOWN_TYPE_OF_QUERY", "FROM INFILE came to the server: the client reads files.")
+        if token == b"(" and before != b"." and _LOCAL_NAME.match(previous):
+            function = previous.decode().strip('`"').lower()
+            raise EngineError(481, "PATH_ACCESS_DENIED", f"{function}() is closed: this server reads no local files.")
+        before, previous = previous, word

@@ -83,7 +83,7 @@ def ensure(place: Place) -> str:
     jars, folder = locked(), cache()
     if missing(jars, folder):
         if not place.emulators_python.exists():
-            raise ServiceError(f"the local services' Python {place.emulators_python} is missing: run `make setup`")
+            raise ServiceError(f"The local services' Python {place.emulators_python} is missing: run `make setup`.")
         command = [str(place.emulators_python), "-m", "local.kafka.jars"]
         with place.log("kafka").open("a") as log:
             done = subprocess.run(
@@ -112,8 +112,8 @@ def fetch(jars: Sequence[Jar], folder: Path, report: Callable[[str], None]) -> N
             raise ServiceError(_full(folder, jars)) from problem
         if isinstance(problem, PermissionError) or problem.errno == errno.EROFS:
             raise ServiceError(
-                f"the broker's jars cannot be written to {folder} ({problem.strerror}): "
-                "make it writable, or set XDG_CACHE_HOME to a folder that is"
+                f"The broker's jars cannot be written to {folder} ({problem.strerror}): "
+                "make it writable, or set XDG_CACHE_HOME to a folder that is."
             ) from problem
         raise
 
@@ -177,13 +177,13 @@ def _fetch_one(jar: Jar, folder: Path, incoming: Path) -> None:
                 reason = str(problem).splitlines()[0][:300]
                 raise ServiceError(
                     f"{jar} could not be fetched ({type(problem).__name__}: {reason}): connect to the network, or name "
-                    f"a mirror under [repositories] in jgo's configuration file, then start again"
+                    f"a mirror under [repositories] in jgo's configuration file, then start again."
                 ) from problem
     if not _is(jar, found):
         got = hashlib.sha256(found.read_bytes()).hexdigest()
         raise ServiceError(
             f"{jar} came with sha256 {got[:12]}.. and the lock {LOCK.name} says {jar.sha256[:12]}..: it was not kept; "
-            f"see who changed it on the way (a mirror or proxy, or {settings.repo_cache}), then start again"
+            f"see who changed it on the way (a mirror or proxy, or {settings.repo_cache}), then start again."
         )
     target = folder / jar.path
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -215,7 +215,7 @@ def _room_for(jars: Sequence[Jar], folder: Path) -> None:
 
 def _full(folder: Path, jars: Sequence[Jar]) -> str:
     need = 2 * sum(jar.size for jar in jars) / 1e6
-    return f"the disk of {folder} is full: free {need:.0f} MB there, or set XDG_CACHE_HOME to another disk"
+    return f"The disk of {folder} is full: free {need:.0f} MB there, or set XDG_CACHE_HOME to another disk."
 
 
 def _environment(place: Place) -> dict[str, str]:
@@ -229,7 +229,8 @@ def _environment(place: Place) -> dict[str, str]:
 def main() -> int:
     """The command line; 0 or, with one sentence on stderr, 1."""
     if sys.argv[1:] == ["resolve"]:
-        print("# group:artifact:version sha256 bytes; made by `python -m local.kafka.jars resolve`", *resolve(), sep="\n")
+        print("# group:artifact:version sha256 bytes; made by `python -m local.kafka.jars resolve`")
+        print(*resolve(), sep="\n")
         return 0
     try:
         fetch(locked(), cache(), lambda line: print(line, flush=True))

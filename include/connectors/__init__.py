@@ -1,0 +1,1 @@
+"""Sink connectors: `render` makes their configs from contracts, `client` speaks to whatever runs them."""

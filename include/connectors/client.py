@@ -1,0 +1,181 @@
+"""One client for Kafka Connect's REST interface and for Confluent Cloud's managed connectors.
+
+They differ in the base path (`base_path` of the connection's extra) and in that the Cloud wants an API key (login and
+password); everything else is the same verbs and shapes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+import httpx
+import msgspec
+import stamina
+
+from include.connections import Endpoint
+
+State = Literal["RUNNING", "PAUSED", "STOPPED", "FAILED", "UNASSIGNED", "RESTARTING", "PROVISIONING", "DEGRADED"]
+
+
+class ConnectError(Exception):
+    """A request that Connect refused or did not answer; `status` is the HTTP status, None where none came."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Busy(ConnectError):
+    """409: the workers are rebalancing; the same request works a moment later."""
+
+
+class TaskStatus(msgspec.Struct, frozen=True):
+    """One task of a connector; `trace` where it failed."""
+
+    id: int
+    state: str
+    worker_id: str = ""
+    trace: str = ""
+
+
+class _Connector(msgspec.Struct, frozen=True):
+    state: str
+    worker_id: str = ""
+    trace: str = ""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What Connect says of a connector. A failed task leaves the connector's own state RUNNING."""
+
+    name: str
+    connector: _Connector
+    tasks: tuple[TaskStatus, ...] = ()
+    type: str = ""
+
+    @property
+    def healthy(self) -> bool:
+        """Running, with at least one task, and every task running."""
+        return self.connector.state == "RUNNING" and bool(self.tasks) and all(t.state == "RUNNING" for t in self.tasks)
+
+    @property
+    def trace(self) -> str:
+        """The first line of the first trace, empty without one."""
+        traces = [self.connector.trace, *(task.trace for task in self.tasks)]
+        return next((trace.splitlines()[0] for trace in traces if trace), "")
+
+
+class ConnectClient:
+    """Use as `async with ConnectClient(endpoint) as connect`. Every method raises ConnectError."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout_s: float = 15.0) -> None:
+        host = endpoint.host if "://" in endpoint.host else f"http://{endpoint.host or '127.0.0.1'}"
+        port = f":{endpoint.port}" if endpoint.port else ""
+        base = str(endpoint.extra.get("base_path", "")).rstrip("/")
+        self._endpoint = endpoint
+        self._http = httpx.AsyncClient(
+            base_url=f"{host.rstrip('/')}{port}{base}",
+            auth=(endpoint.login, endpoint.password) if endpoint.login else None,
+            timeout=timeout_s,
+        )
+
+    async def __aenter__(self) -> ConnectClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def names(self) -> list[str]:
+        """The connectors there are."""
+        return msgspec.convert(await self._request("GET", "/connectors"), list[str])
+
+    async def statuses(self) -> dict[str, Status]:
+        """Every connector's status, in one request: name -> Status."""
+        found = await self._request("GET", "/connectors", params={"expand": "status"})
+        return {name: msgspec.convert(one["status"], Status) for name, one in found.items()}
+
+    async def status(self, name: str) -> Status | None:
+        """One connector's status; None where there is no such connector (or it was made this moment)."""
+        try:
+            return msgspec.convert(await self._request("GET", f"/connectors/{name}/status"), Status)
+        except ConnectError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def config(self, name: str) -> dict[str, str] | None:
+        """The config that a connector runs with; None where there is no such connector. It holds secrets."""
+        try:
+            return msgspec.convert(await self._request("GET", f"/connectors/{name}/config"), dict[str, str])
+        except ConnectError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def put(self, name: str, config: dict[str, str]) -> None:
+        """Makes the connector, or gives it this config."""
+        await self._request("PUT", f"/connectors/{name}/config", json=config)
+
+    async def delete(self, name: str) -> None:
+        """Removes the connector; its consumer group's offsets stay."""
+        await self._request("DELETE", f"/connectors/{name}")
+
+    async def pause(self, name: str) -> None:
+        """Asks the connector to pause; it takes a moment."""
+        await self._request("PUT", f"/connectors/{name}/pause")
+
+    async def resume(self, name: str) -> None:
+        """Asks a paused or stopped connector to go on."""
+        await self._request("PUT", f"/connectors/{name}/resume")
+
+    async def restart(self, name: str, *, only_failed: bool) -> None:
+        """Restarts the connector and its tasks, or only what failed."""
+        params = {"includeTasks": "true", "onlyFailed": str(only_failed).lower()}
+        await self._request("POST", f"/connectors/{name}/restart", params=params)
+
+    async def until_healthy(self, name: str, *, within_s: float = 60.0) -> Status:
+        """Waits until the connector and its tasks run; raises ConnectError when they fail or time is over."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        status: Status | None = None
+        while asyncio.get_running_loop().time() < deadline:
+            status = await self.status(name)
+            if status and status.healthy:
+                return status
+            if status and any(task.state == "FAILED" for task in status.tasks):
+                raise ConnectError(f"connector {name} failed: {status.trace}")
+            await asyncio.sleep(0.3)
+        state = status.connector.state if status else "missing"
+        raise ConnectError(f"connector {name} is {state}, not RUNNING, after {within_s:.0f} s: see its worker's log")
+
+    async def _request(self, method: str, path: str, **arguments: Any) -> Any:
+        async for attempt in stamina.retry_context(on=Busy, timeout=30.0, wait_initial=0.2, wait_max=3.0):
+            with attempt:
+                return await self._once(method, path, **arguments)
+        raise AssertionError("stamina either returns or raises")
+
+    async def _once(self, method: str, path: str, **arguments: Any) -> Any:
+        where = f"Kafka Connect at {self._http.base_url}"
+        try:
+            answer = await self._http.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise ConnectError(
+                f"{where} does not answer: start it, or check connection {self._endpoint.conn_id} "
+                f"({type(error).__name__}: {error})"
+            ) from None
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        if answer.status_code in (401, 403):
+            raise ConnectError(
+                f"{where} refuses the login of connection {self._endpoint.conn_id}: check its login and password",
+                answer.status_code,
+            )
+        kind = Busy if answer.status_code == 409 else ConnectError
+        raise kind(f"{where}: {method} {path}: {answer.status_code} {_message(answer)}", answer.status_code)
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        body = answer.json()
+    except ValueError:
+        return answer.text[:300]
+    return str(body.get("message") or body.get("error") or body)[:600] if isinstance(body, dict) else str(body)[:600]

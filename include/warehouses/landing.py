@@ -1,0 +1,112 @@
+"""Landing tables derived from contracts, in each warehouse's own DDL. Every statement is safe to repeat."""
+
+from __future__ import annotations
+
+from include.contracts import Contract, Field, Topic
+from include.contracts.paths import clickhouse as clickhouse_path
+from include.contracts.paths import column
+
+#: Where landing tables are: a ClickHouse database and a Snowflake schema of the same name.
+LANDING = "landing"
+STAGING = "staging"
+
+
+def clickhouse_type(field: Field) -> str:
+    """The column type of a contract's field."""
+    if field.decimal:
+        kind = "Decimal({}, {})".format(*field.decimal)
+    else:
+        kind = {
+            "integer": "Int64",
+            "number": "Float64",
+            "boolean": "Bool",
+            "timestamp": "DateTime64(3, 'UTC')",
+        }.get(field.logical, "String")
+    return kind if field.required else f"Nullable({kind})"
+
+
+def clickhouse_ddl(contract: Contract) -> list[str]:
+    """The databases of a domain and its landing tables.
+
+    A JSON insert lets a missing field through as its column's default; here that is a value the column's constraint
+    refuses, so that the record goes to the dead letters instead of a mart. Bounds and patterns are not asked here: a
+    record that is whole but cannot be believed lands, and the gate holds it.
+    """
+    domain_database = [] if contract.burst is None else [f"create database if not exists {contract.domain}"]
+    return [
+        f"create database if not exists {LANDING}",
+        f"create database if not exists {STAGING}",
+        *domain_database,
+        *(_clickhouse_table(table, topics[0]) for table, topics in contract.tables.items()),
+    ]
+
+
+def _clickhouse_table(table: str, topic: Topic) -> str:
+    lines = []
+    for field in topic.fields:
+        missing = _missing(field)
+        default = f" default {missing}" if missing else ""
+        lines.append(f"`{field.name}` {clickhouse_type(field)}{default} comment {_text(field.description)}")
+    for path in topic.event_id:
+        if column(path) not in {field.name for field in topic.fields}:
+            lines.append(f"`{column(path)}` Int64 materialized assumeNotNull({clickhouse_path(topic, path)})")
+    lines += [
+        "`_topic` LowCardinality(String) comment 'Kafka topic'",
+        "`_partition` Int32 comment 'Kafka partition'",
+        "`_offset` Int64 comment 'Kafka offset; of one event the greatest counts'",
+        "`_timestamp` Int64 comment 'Kafka timestamp in milliseconds'",
+        "`_landed_at` DateTime64(3, 'UTC') default now64(3, 'UTC') comment 'When the row was written here'",
+        *(f"constraint {field.name}_fits check {check}" for field in topic.fields if (check := _check(field))),
+    ]
+    body = ",\n    ".join(lines)
+    order = ", ".join(f"`{column(path)}`" for path in topic.event_id)
+    return (
+        f"create table if not exists {LANDING}.`{table}` (\n    {body}\n)\n"
+        f"engine = ReplacingMergeTree(_offset)\norder by ({order})\ncomment {_text(topic.description)}"
+    )
+
+
+def _missing(field: Field) -> str | None:
+    """What stands in a required column when the record has no such field: a value no record can carry."""
+    if not field.required:
+        return None
+    if field.decimal:
+        precision, scale = field.decimal
+        return f"'-{'9' * (precision - scale)}.{'9' * scale}'"
+    return {
+        "integer": "-9223372036854775808",
+        "number": "nan",
+        "timestamp": "toDateTime64('1970-01-01 00:00:00', 3, 'UTC')",
+        "boolean": None,
+    }.get(field.logical, "'\\0'")
+
+
+def _check(field: Field) -> str:
+    name = f"`{field.name}`"
+    conditions = []
+    missing = _missing(field)
+    if missing:
+        conditions.append(f"not isNaN({name})" if missing == "nan" else f"{name} != {missing}")
+    if field.min_length:
+        conditions.append(f"lengthUTF8({name}) >= {field.min_length}")
+    if field.max_length:
+        conditions.append(f"lengthUTF8({name}) <= {field.max_length}")
+    return " and ".join(conditions)
+
+
+def snowflake_ddl(contract: Contract) -> list[str]:
+    """The schemas of a domain and its landing tables, as Snowflake's Kafka connector expects them."""
+    domain_schema = [] if contract.burst is None else [f"create schema if not exists {contract.domain}"]
+    return [
+        f"create schema if not exists {LANDING}",
+        f"create schema if not exists {STAGING}",
+        *domain_schema,
+        *(
+            f"create table if not exists {LANDING}.{table} (record_metadata variant, record_content variant)"
+            for table in contract.tables
+        ),
+    ]
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

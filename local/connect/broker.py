@@ -1,0 +1,148 @@
+"""Everything this worker asks of Kafka itself apart from reading: offsets of a connector's group, topics, client settings.
+
+A sink reads as a consumer that is not a member of its group: the worker hands out partitions, the group only keeps
+offsets. So a worker that was killed goes on at once, without waiting for its own ghost's session to end, no rebalance
+ever interrupts a sink that waits for a warehouse, and offsets can be altered as soon as the tasks have ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from local.connect.faults import ConnectFault, Refused
+
+ANSWER_WITHIN_S = 10.0
+LARGEST_RECORD = 3_000_000  # bytes: a 2 MB record with the headers that say why it was set aside
+
+
+class _OnceAMinute(logging.Filter):
+    """While the broker is away librdkafka has some 20 things to say a second: one line a minute is enough."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        if now - self._said < 60:
+            return False
+        self._said = now
+        return True
+
+
+quiet = logging.getLogger("connect.librdkafka")
+quiet.addFilter(_OnceAMinute())
+
+
+def client(bootstrap: str, **more: Any) -> dict[str, Any]:
+    """librdkafka settings that every client of this worker shares, and `more` (underscores stand for dots)."""
+    settings: dict[str, Any] = {
+        "bootstrap.servers": bootstrap,
+        "logger": quiet,
+        "log.connection.close": False,
+        "reconnect.backoff.ms": 100,
+        "reconnect.backoff.max.ms": 2000,
+        "allow.auto.create.topics": False,
+    }
+    return settings | {name.replace("_", "."): value for name, value in more.items()}
+
+
+def group(connector: str) -> str:
+    """The consumer group that keeps a connector's offsets."""
+    return f"connect-{connector}"
+
+
+class Broker:
+    """Questions to the cluster, through one lazily made admin client. Thread safe."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self._lock = threading.Lock()
+        self._made: AdminClient | None = None
+        self._cluster = ""
+
+    @property
+    def _admin(self) -> AdminClient:
+        with self._lock:
+            if self._made is None:
+                self._made = AdminClient(client(self.bootstrap))
+            return self._made
+
+    def cluster_id(self) -> str:
+        """The cluster's id; "" while the broker was never reached."""
+        if not self._cluster:
+            try:
+                self._cluster = self._admin.list_topics(timeout=2).cluster_id or ""
+            except KafkaException:
+                return ""
+        return self._cluster
+
+    def topics(self) -> dict[str, int]:
+        """Every topic's number of partitions; raises KafkaException while the broker is away."""
+        found = self._admin.list_topics(timeout=5).topics
+        return {name: len(topic.partitions) for name, topic in found.items() if topic.error is None}
+
+    def make_dead_letters(self, topic: str, replication: int) -> None:
+        """Make the dead letter topic unless it is there: one partition, records as large as any that can be rejected.
+
+        Raises KafkaException while the broker is away, ConnectFault where the topic cannot be made.
+        """
+        if topic in self.topics():
+            return
+        new = NewTopic(topic, 1, replication, config={"max.message.bytes": str(LARGEST_RECORD)})
+        try:
+            self._admin.create_topics([new], operation_timeout=ANSWER_WITHIN_S)[topic].result(ANSWER_WITHIN_S)
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code == KafkaError.TOPIC_ALREADY_EXISTS:
+                return
+            if code in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError.REQUEST_TIMED_OUT):
+                raise
+            raise ConnectFault(f"Could not initialize dead letter queue with topic={topic}") from error
+
+    def offsets(self, connector: str) -> list[tuple[str, int, int]]:
+        """The committed (topic, partition, offset) of a connector, in order."""
+        name = group(connector)
+        try:
+            found = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)])
+            partitions = found[name].result(ANSWER_WITHIN_S).topic_partitions
+        except KafkaException as error:
+            raise Refused(500, f"Failed to retrieve consumer group offsets for connector {connector}: {error}") from error
+        return sorted((one.topic, one.partition, one.offset) for one in partitions if one.offset >= 0)
+
+    def alter_offsets(self, connector: str, changes: Mapping[tuple[str, int], int | None]) -> None:
+        """Set a connector's offsets; None forgets one. Raises Refused (500) as the runtime does."""
+        try:
+            known = self.topics()
+            if any(place[1] >= known.get(place[0], 0) for place in changes):
+                raise Refused(500, f"Failed to alter consumer group offsets for connector {connector}")
+            wanted = {place: offset for place, offset in changes.items() if offset is not None}
+            if len(wanted) < len(changes):
+                # The client cannot delete a single offset: forget all, then write the others again.
+                kept = {(topic, partition): offset for topic, partition, offset in self.offsets(connector)}
+                wanted = {place: offset for place, offset in (kept | wanted).items() if changes.get(place, 0) is not None}
+                self.forget_offsets(connector)
+            if wanted:
+                places = [TopicPartition(topic, number, offset) for (topic, number), offset in wanted.items()]
+                request = [ConsumerGroupTopicPartitions(group(connector), places)]
+                for answer in self._admin.alter_consumer_group_offsets(request).values():
+                    if failed := [one for one in answer.result(ANSWER_WITHIN_S).topic_partitions if one.error]:
+                        raise KafkaException(failed[0].error)
+        except KafkaException as error:
+            raise Refused(500, f"Failed to alter consumer group offsets for connector {connector}") from error
+
+    def forget_offsets(self, connector: str) -> None:
+        """Delete a connector's offsets; raises Refused (500)."""
+        name = group(connector)
+        try:
+            self._admin.delete_consumer_groups([name])[name].result(ANSWER_WITHIN_S)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                raise Refused(500, f"Failed to reset consumer group offsets for connector {connector}") from error
