@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from local import preflight, processes
+from local import preflight, processes, supervisor
 from local.keeper import recorded_processes
 from local.logfile import tail
 from local.place import Place, PlaceError
@@ -65,7 +65,7 @@ def start(place: Place, only: Sequence[str] = (), command: Sequence[str] | None 
     preflight.check_disk(place.home)
     orphans = remains(place)
     if orphans:
-        processes.end(orphans, within_s=15)
+        processes.end(orphans, within_s=supervisor.ORPHANS_WITHIN_S)
     if command is None:
         stack = services(place, only)
         preflight.check_ports({port: service.name for service in stack for port in service.ports})
@@ -120,10 +120,10 @@ def stop(place: Place) -> list[str]:
     The supervisor gets the time that its services may take; one that does not end in time is killed, with all it has.
     """
     ports = {port: service["name"] for service in status(place)["services"] for port in service["ports"]}
-    supervisor = _supervisor(place)
-    if supervisor is not None:
-        processes.end([supervisor], within_s=STOP_WITHIN_S)
-    processes.end(remains(place), within_s=10)
+    living = _living_supervisor(place)
+    if living is not None:
+        processes.end([living], within_s=STOP_WITHIN_S)
+    processes.end(remains(place), within_s=supervisor.ORPHANS_WITHIN_S)
     left = [f"{processes.describe(process)} is still there." for process in remains(place)]
     if not left:
         for record in _run(place).glob("*.json"):
@@ -132,7 +132,7 @@ def stop(place: Place) -> list[str]:
     return left + preflight.ports_in_use(ports)
 
 
-def _supervisor(place: Place) -> Any:
+def _living_supervisor(place: Place) -> Any:
     try:
         known = json.loads((_run(place) / "supervisor.json").read_text())
         return processes.Identity(known["pid"], known["born"]).find() if running(place) else None

@@ -21,8 +21,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from local import preflight, processes
-from local.logfile import LogFile
+from local import logfile, preflight, processes
 from local.place import Place, PlaceError
 from local.service import Service, ServiceError
 
@@ -40,6 +39,7 @@ class Pace(NamedTuple):
     look_s: float = 2
     look_while_starting_s: float = 0.5
     tick_s: float = 0.25
+    leftovers_s: float = 2
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Keeper(threading.Thread):
         self._blocked_by, self._changed = blocked_by, changed
         self._ending = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
-        self._log = LogFile(place.log(service.name))
+        self._log = logfile.LogFile(place.log(service.name))
         self._record = place.home / "run" / f"{service.name}.json"
         self._recorded = ""
         self._deaths = 0  # fast ones, in a row
@@ -148,7 +148,16 @@ class Keeper(threading.Thread):
                 return f"did not answer for {self.service.start_within_s:.0f} s ({wanting})"
             next_look = now + (self.pace.look_while_starting_s if wanting else self.pace.look_s)
         code = child.returncode
-        return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        if code < 0:
+            return f"was ended by {signal.Signals(-code).name}"
+        return f"ended with exit code {code}{self._last_words()}"
+
+    def _last_words(self) -> str:
+        """The last line the child said, for a sentence; its output may still be on its way for a moment."""
+        self._ending.wait(0.1)
+        said = [line.strip() for line in logfile.tail(self._log.path, 10).splitlines()]
+        lines = [line for line in said if line and not line.startswith("[supervisor")]
+        return f": {lines[-1][:200]}" if lines else ""
 
     def _look(self) -> str | None:
         try:
@@ -206,7 +215,7 @@ class Keeper(threading.Thread):
                 child.wait()
         recorded = [process for who in recorded_processes(self._record) if (process := who.find())]
         leftovers = processes.family([*relatives, *recorded, *processes.marked(self.place.home, self.service.name)])
-        survivors = processes.end(leftovers, within_s=2)
+        survivors = processes.end(leftovers, within_s=self.pace.leftovers_s)
         if survivors:
             self._say(f"could not be ended: {', '.join(map(processes.describe, survivors))}")
         else:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,3 +83,25 @@ def tail(path: Path, lines: int) -> str:
                 file.seek(max(0, file.tell() - 400 * lines - 4096))
                 wanted = file.read().splitlines()[-(lines - len(wanted)) :] + wanted
     return b"\n".join(wanted).decode(errors="replace")
+
+
+def follow(path: Path, every_s: float = 0.3) -> Iterator[str]:
+    """What is written from now on, without end; a file that becomes `.1` is read to its end first."""
+    file = path.open("rb")
+    file.seek(0, 2)
+    while True:
+        if data := file.read(65536):
+            yield data.decode(errors="replace")
+            continue
+        try:
+            replaced = path.stat().st_ino != os.fstat(file.fileno()).st_ino
+        except FileNotFoundError:
+            replaced = False  # between two files: the next one is opened by the next line
+        if replaced:
+            rest = file.read()
+            file.close()
+            file = path.open("rb")
+            if rest:
+                yield rest.decode(errors="replace")
+        else:
+            time.sleep(every_s)

@@ -23,6 +23,7 @@ from local.place import Place, PlaceError
 from local.service import Service
 
 PACE = Pace()
+ORPHANS_WITHIN_S = 10.0
 MODULES = ("postgres", "kafka", "clickhouse", "snowflake", "slack", "connect", "airflow")
 
 
@@ -104,7 +105,7 @@ class Supervisor:
         left = remains(self.place)
         if left:
             self._say(f"ending what an earlier run left: {', '.join(map(processes.describe, left))}")
-            processes.end(left, within_s=10)
+            processes.end(left, within_s=ORPHANS_WITHIN_S)
         for record in self.run_folder.glob("*.json"):
             record.unlink(missing_ok=True)
 
@@ -152,7 +153,7 @@ class Supervisor:
             for name in level:
                 keeper = waiting.pop(name)
                 keeper.join(keeper.service.stop_within_s + 15)
-        processes.end(remains(self.place), within_s=2)
+        processes.end(remains(self.place), within_s=self.pace.leftovers_s)
         left = what_is_left(self.place, [keeper.service for keeper in self.keepers.values()])
         self._changed()
         (self.run_folder / "supervisor.json").unlink(missing_ok=True)

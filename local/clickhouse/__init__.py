@@ -6,6 +6,8 @@ import base64
 import shutil
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from local.service import Service
@@ -19,26 +21,24 @@ def service(place: Place) -> Service:
     http_port, native_port = place.ports["clickhouse_http"], place.ports["clickhouse_native"]
     writer, reader = place.secrets["clickhouse_writer"], place.secrets["clickhouse_reader"]
     home = place.data("clickhouse")
-    common = {
-        "name": "clickhouse",
-        "ready": lambda: _waiting_for(http_port, writer),
-        "ports": (http_port, native_port),
-        "cwd": home,
-    }
+    prepare: Callable[[], None] = _nothing
     env = {"CLICKHOUSE_WRITER_PASSWORD": writer, "CLICKHOUSE_READER_PASSWORD": reader, "TZ": "UTC"}
     if binary := shutil.which("clickhouse"):
         from local.clickhouse import installed
 
-        config = home / "server.xml"
-        return Service(
-            argv=(binary, "server", f"--config-file={config}"),
-            env=env,
-            prepare=lambda: installed.prepare(home, http_port, native_port),
-            **common,
-        )
-    argv = (str(place.emulators_python), "-m", "local.clickhouse", "--home", str(home))
-    ports = ("--http-port", str(http_port), "--native-port", str(native_port))
-    return Service(argv=argv + ports, env=env | {"PYTHONPATH": str(place.root)}, **common)
+        argv = installed.argv(binary, home)
+        prepare = partial(installed.prepare, home, http_port, native_port)
+    else:
+        argv = (str(place.emulators_python), "-P", "-m", "local.clickhouse", "--home", str(home))
+        argv += ("--http-port", str(http_port), "--native-port", str(native_port))
+        env["PYTHONPATH"] = str(place.root)
+    ready = partial(_waiting_for, http_port, writer)
+    ports = (http_port, native_port)
+    return Service("clickhouse", argv, ready, ports, env=env, cwd=home, prepare=prepare)
+
+
+def _nothing() -> None:
+    return None
 
 
 def _waiting_for(port: int, password: str) -> str | None:

@@ -140,8 +140,10 @@ def _take_apart(engine: Engine, user: User, query: _Query, body: bytes) -> None:
     content_type = query.headers.get("content-type", "")
     if content_type.startswith("multipart/form-data"):
         form = BytesParser().parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
-        for part in form.get_payload() if form.is_multipart() else ():
-            name, value = str(part.get_param("name", header="content-disposition")), part.get_payload(decode=True)
+        for part in form.walk():
+            name, value = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
+            if not isinstance(name, str) or not isinstance(value, bytes):
+                continue
             if part.get_filename() is not None:
                 query.external[name] = value
             elif name == "query":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import hmac
+import logging
 import os
 import shutil
 import threading
@@ -23,6 +24,7 @@ from local.clickhouse.errors import EngineError
 from local.clickhouse.wire import Reader
 
 LEAST_FREE_MB = 100
+log = logging.getLogger("clickhouse.engine")
 # Relative, for the path of the data folder may hold signs that mean something in a connection string.
 _PATH = "engine?config-file=engine.xml"
 _CONFIG = """<clickhouse>
@@ -54,11 +56,13 @@ class Connection:
 
     def __init__(self, raw: Any, user: User, known_settings: frozenset[str]) -> None:
         self.user, self._raw, self._known = user, raw, known_settings
+        self._stream: Any = None
         if user.readonly:
             self.query("SET readonly = 2")
 
     def query(self, statement: str | bytes, format_: str = "TSVRaw", params: Mapping[str, str] | None = None) -> Any:
         """Runs one statement to its end. The result has bytes(), rows_read(), rows_written(), storage_rows_read()."""
+        self._end_stream()
         with _translated():
             return self._raw.query(statement, format_, params=dict(params or {}))
 
@@ -71,14 +75,22 @@ class Connection:
 
         The next statement on this connection ends the stream.
         """
+        self._end_stream()
         try:
             with _translated():
-                result = self._raw.send_query(statement, format_)
+                self._stream = self._raw.send_query(statement, format_)
         except EngineError as error:
             if "Streaming query is not supported" in error.message:
                 return None
             raise
-        return _chunks(result)
+        return _chunks(self._stream)
+
+    def _end_stream(self) -> None:
+        # By hand and in time: a stream that outlives its connection brings the engine down.
+        if self._stream is not None:
+            with suppress(RuntimeError):
+                self._stream.close()
+            self._stream = None
 
     def kind(self, statement: bytes) -> str:
         """READ_ONLY, MUTATING, MUTATING_GLOBAL, CONTROL or UNKNOWN; raises EngineError for more than one statement."""
@@ -141,6 +153,7 @@ class Connection:
 
     def close(self) -> None:
         """Ends the connection, its temporary tables and a stream on it."""
+        self._end_stream()
         self._raw.close()
 
 
@@ -272,11 +285,8 @@ def _claim(home: Path) -> Any:
 
 
 def _chunks(result: Any) -> Iterator[Any]:
-    try:
-        with _translated():
-            yield from result
-    finally:
-        result.close()
+    with _translated():
+        yield from result
 
 
 @contextmanager
@@ -300,4 +310,8 @@ def _translated() -> Iterator[None]:
     except EngineError:
         raise
     except RuntimeError as error:
+        if "shutting down due to a fatal error" in str(error):
+            # The engine has seen memory that cannot be: nothing works any more, and a restart loses nothing.
+            log.critical("the engine broke down, this process ends: %s", " ".join(str(error).split())[:500])
+            os._exit(3)
         raise EngineError.parse(str(error)) from None

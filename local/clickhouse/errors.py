@@ -6,6 +6,8 @@ import re
 
 _LEAD = re.compile(r"(?:Code: (?P<code>\d+)\. DB::Exception: )")
 _VERSION = re.compile(r" \(version [\d.]+[^)]*\)\)?\.?")
+# Inserts go by way of a file (Connection.insert), which is no business of the client's.
+_FILE = re.compile(r"\s*: \(in file/uri [^)]*\)|: While executing File|: data for INSERT was parsed from file\.?")
 _NAME = re.compile(r"\s*\(([A-Z][A-Z0-9_]+)\)\s*\.?\s*$")
 
 
@@ -30,8 +32,11 @@ class EngineError(Exception):
         message = _VERSION.sub("", text[lead.start() :])
         while nested := _LEAD.match(message):
             message = message[nested.end() :]
-        name = _NAME.search(message)
-        return cls(int(lead["code"]), name[1] if name else "UNKNOWN_EXCEPTION", _NAME.sub("", message).strip())
+        names = []
+        while name := _NAME.search(message):
+            names.append(name[1])
+            message = message[: name.start()]
+        return cls(int(lead["code"]), names[0] if names else "UNKNOWN_EXCEPTION", _FILE.sub("", message).strip())
 
 
 class UnsupportedError(EngineError):

@@ -16,7 +16,7 @@ _FORMAT = re.compile(rb"\s*(\w+)[ \t\f]*;?[ \t\f]*\r?\n?")
 _SELECT = re.compile(rb"\s*(?:(?:/\*.*?\*/|--[^\n]*\n)\s*)*\(*\s*(?:SELECT|WITH)\b", re.I | re.S)
 # Functions and engines that reach the machine's own files or programs: a real server keeps them in a folder of its own.
 _LOCAL = rb"file|filecluster|filelog|executable|executablepool|python|sqlite|filesystem"
-_SUSPECT = re.compile(rb"\b(?:infile|outfile|" + _LOCAL + rb")\b", re.I)
+_SUSPECT = re.compile(rb"\b(?:infile|outfile|input|" + _LOCAL + rb")\b", re.I)
 _LOCAL_NAME = re.compile(rb"[`\"]?(?:" + _LOCAL + rb")[`\"]?$", re.I)
 
 
@@ -152,4 +152,9 @@ def check(sql: bytes, readonly: bool) -> None:
         if token == b"(" and before != b"." and _LOCAL_NAME.match(previous):
             function = previous.decode().strip('`"').lower()
             raise EngineError(481, "PATH_ACCESS_DENIED", f"{function}() is closed: this server reads no local files.")
+        if token == b"(" and before != b"." and previous == b"INPUT":
+            # The engine would take the statement, and no row.
+            raise EngineError(
+                48, "NOT_IMPLEMENTED", "INSERT ... SELECT ... FROM input() is not served here: insert rows."
+            )
         before, previous = previous, word

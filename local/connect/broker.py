@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from local.connect.faults import ConnectFault, Refused
@@ -108,33 +109,35 @@ class Broker:
             raise ConnectFault(f"Could not initialize dead letter queue with topic={topic}") from error
 
     def offsets(self, connector: str) -> list[tuple[str, int, int]]:
-        """The committed (topic, partition, offset) of a connector, in order."""
-        name = group(connector)
+        """The committed (topic, partition, offset) of a connector, in order; raises Refused (500)."""
+        # Not by the admin client's list_consumer_group_offsets: while the group's coordinator is still loading, that
+        # call ends the whole process (librdkafka issue 5040).
         try:
-            found = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)])
-            partitions = found[name].result(ANSWER_WITHIN_S).topic_partitions
+            places = [TopicPartition(topic, number) for topic, count in self.topics().items() for number in range(count)]
+            with self._group(connector) as consumer:
+                found = consumer.committed(places, ANSWER_WITHIN_S) if places else []
         except KafkaException as error:
             raise Refused(500, f"Failed to retrieve consumer group offsets for connector {connector}: {error}") from error
-        return sorted((one.topic, one.partition, one.offset) for one in partitions if one.offset >= 0)
+        return sorted((one.topic, one.partition, one.offset) for one in found if one.offset >= 0)
 
     def alter_offsets(self, connector: str, changes: Mapping[tuple[str, int], int | None]) -> None:
         """Set a connector's offsets; None forgets one. Raises Refused (500) as the runtime does."""
         try:
             known = self.topics()
-            if any(place[1] >= known.get(place[0], 0) for place in changes):
+            if any(number >= known.get(topic, 0) for topic, number in changes):
                 raise Refused(500, f"Failed to alter consumer group offsets for connector {connector}")
             wanted = {place: offset for place, offset in changes.items() if offset is not None}
             if len(wanted) < len(changes):
                 # The client cannot delete a single offset: forget all, then write the others again.
-                kept = {(topic, partition): offset for topic, partition, offset in self.offsets(connector)}
-                wanted = {place: offset for place, offset in (kept | wanted).items() if changes.get(place, 0) is not None}
+                kept = {(topic, number): offset for topic, number, offset in self.offsets(connector)}
+                wanted = {place: offset for place, offset in kept.items() if place not in changes} | wanted
                 self.forget_offsets(connector)
             if wanted:
                 places = [TopicPartition(topic, number, offset) for (topic, number), offset in wanted.items()]
-                request = [ConsumerGroupTopicPartitions(group(connector), places)]
-                for answer in self._admin.alter_consumer_group_offsets(request).values():
-                    if failed := [one for one in answer.result(ANSWER_WITHIN_S).topic_partitions if one.error]:
-                        raise KafkaException(failed[0].error)
+                with self._group(connector) as consumer:
+                    failed = [one for one in consumer.commit(offsets=places, asynchronous=False) or [] if one.error]
+                if failed:
+                    raise KafkaException(failed[0].error)
         except KafkaException as error:
             raise Refused(500, f"Failed to alter consumer group offsets for connector {connector}") from error
 
@@ -146,3 +149,11 @@ class Broker:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
                 raise Refused(500, f"Failed to reset consumer group offsets for connector {connector}") from error
+
+    @contextmanager
+    def _group(self, connector: str) -> Iterator[Consumer]:
+        consumer = Consumer(client(self.bootstrap, group_id=group(connector), enable_auto_commit=False))
+        try:
+            yield consumer
+        finally:
+            consumer.close()

@@ -116,7 +116,7 @@ class Task:
             auto_offset_reset="earliest",
             fetch_queue_backoff_ms=10,
             fetch_wait_max_ms=500,
-            queued_max_messages_kbytes=16_384,
+            queued_max_messages_kbytes=8_192,
         )
         known = {"auto.offset.reset", "isolation.level", "fetch.max.bytes", "fetch.wait.max.ms", "client.id"}
         overrides = below(self._start.config, "consumer.override.")
@@ -186,18 +186,18 @@ class Task:
                 units.setdefault(sink.unit(made), []).append(made)
         for topic in {topic for topic, _ in positions}:
             self._on_topic(topic)
-        if not dead.settle(rejected, lambda: not self._ended.is_set()):
+        if not dead.settle(rejected, self._wanted):
             return
         for records in units.values():
-            refused = self._again(lambda records=records: sink.put(records))  # type: ignore[misc]
-            if refused is None or not dead.settle(refused, lambda: not self._ended.is_set()):
-                return  # ended while waiting: nothing of this batch is committed
+            refused = self._again(lambda records=records: sink.put(records), self._wanted)  # type: ignore[misc]
+            if refused is None or not dead.settle(refused, self._wanted):
+                return  # paused or ended while waiting: nothing of this batch is committed
         self._uncommitted |= positions
 
-    def _again(self, step: Callable[[], Any]) -> Any:
-        """Do `step` until it is not told to retry; None where the task was ended first."""
+    def _again(self, step: Callable[[], Any], wanted: Callable[[], bool] | None = None) -> Any:
+        """Do `step` until it is not told to retry; None where the task is no longer `wanted` (by default: was ended)."""
         pause, since = 0.25, time.monotonic()
-        while not self._ended.is_set():
+        while wanted() if wanted else not self._ended.is_set():
             try:
                 return step()
             except (Retriable, KafkaException) as fault:

@@ -57,8 +57,8 @@ def settings(place: Place) -> dict[str, str | int]:
         "offsets.topic.num.partitions": 4,
         "transaction.state.log.num.partitions": 4,
         "share.coordinator.state.topic.num.partitions": 4,
-        # A node that was killed has to wait for its own old registration to expire.
-        "broker.session.timeout.ms": 3000,
+        # A node that was killed has to wait until its own old registration expires; the default is 9 s.
+        "broker.session.timeout.ms": 2000,
         "broker.heartbeat.interval.ms": 500,
         "group.initial.rebalance.delay.ms": 0,
         "num.network.threads": 2,

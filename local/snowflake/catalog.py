@@ -79,6 +79,14 @@ _TABLES_AND_VIEWS = """from (
     select database_name, schema_name, view_name, NULL, 'VIEW' from duckdb_views() where not internal
 ) tables"""
 
+# fakesnow knows BIGINT alone of the whole numbers.
+_BIGINT_ONLY = "columns.data_type='BIGINT'"
+_WHOLE_NUMBERS = "columns.data_type IN ('BIGINT', 'HUGEINT', 'INTEGER', 'SMALLINT', 'TINYINT', 'UBIGINT', 'UINTEGER')"
+_DATA_TYPE = "else columns.data_type end as DATA_TYPE"
+_SEMI_STRUCTURED = """when columns.data_type LIKE '%[]' then 'ARRAY'
+     when starts_with(columns.data_type, 'STRUCT') or starts_with(columns.data_type, 'MAP') then 'OBJECT'
+     else columns.data_type end as DATA_TYPE"""
+
 
 class CatalogError(Exception):
     """The folder of databases cannot be opened; the text is one sentence that says why and what to do."""
@@ -129,7 +137,12 @@ class Catalog(FakeSnow):
         self.duck_conn.execute("SET GLOBAL TimeZone = 'UTC'")
         # fakesnow keeps stages, file formats and comments in memory: keep them beside the databases
         self.duck_conn.execute(f"ATTACH '{folder / 'catalog.meta'}' AS _fs_global")
-        self.duck_conn.execute(info_schema.fs_global_creation_sql())
+        self.duck_conn.execute(
+            _fitted(
+                info_schema.fs_global_creation_sql(),
+                {_BIGINT_ONLY: _WHOLE_NUMBERS, _DATA_TYPE: _SEMI_STRUCTURED},
+            )
+        )
         self.duck_conn.execute(show.fs_global_creation_sql())
         for file in sorted(folder.glob("*.db")):
             self.duck_conn.execute(f"ATTACH '{file}' AS \"{file.stem}\"")
@@ -158,11 +171,10 @@ class Catalog(FakeSnow):
 
     def furnish(self, name: str) -> None:
         """Views, macros and schema that a database must have; replaced each time, so old files get new cures."""
-        views = info_schema.per_db_creation_sql(name).replace("create view if not exists", "create or replace view")
-        if _TABLES_ONLY not in views or "'BASE TABLE' AS \"TABLE_TYPE\"" not in views:
-            raise CatalogError("fakesnow's information_schema has changed: fit local/snowflake/catalog.py to it")
-        views = views.replace(_TABLES_ONLY, _TABLES_AND_VIEWS)
-        views = views.replace("'BASE TABLE' AS \"TABLE_TYPE\"", 'tables.kind AS "TABLE_TYPE"')
+        views = _fitted(
+            info_schema.per_db_creation_sql(name),
+            {_TABLES_ONLY: _TABLES_AND_VIEWS, "'BASE TABLE' AS \"TABLE_TYPE\"": 'tables.kind AS "TABLE_TYPE"'},
+        )
         for sql in (views, macros.creation_sql(name), *(m.format(catalog=name) for m in (TO_TIMESTAMP, DIVISOR))):
             self.duck_conn.execute(sql)
         # fakesnow's macro has another number of parameters, so it cannot be replaced in place
@@ -182,6 +194,15 @@ class Catalog(FakeSnow):
             except duckdb.Error:  # a transaction still open: the write-ahead log holds all that was committed
                 continue
         self.duck_conn.close()
+
+
+def _fitted(sql: str, cures: dict[str, str]) -> str:
+    """fakesnow's SQL with its views replaced, not only made, and each of `cures` put in."""
+    for old, new in cures.items():
+        if old not in sql:
+            raise CatalogError(f"fakesnow has changed, it lacks {old!r}: fit local/snowflake/catalog.py to it")
+        sql = sql.replace(old, new)
+    return sql.replace("create view if not exists", "create or replace view")
 
 
 def _sentence(folder: Path, error: duckdb.IOException) -> str:

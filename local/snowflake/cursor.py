@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import re
 import time
 import uuid
 from collections.abc import Callable
@@ -12,17 +11,18 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from fakesnow import expr, statement_type, transforms
+from fakesnow import statement_type, transforms
 from fakesnow.cursor import DESCRIBE_RESULT_SQL, FakeSnowflakeCursor
 from fakesnow.dialect import parse_one, syntax_error
-from fakesnow.transforms import stage
-from snowflake.connector.errors import Error, ProgrammingError
 from sqlglot import Expr, exp
 from sqlglot.errors import ParseError
 
 from local.snowflake import statements, storage, values
 from local.snowflake.failures import to_error
 from local.snowflake.sessions import Session
+
+# fakesnow makes doubles of what is summed; DuckDB's own sums of NUMBER are exact
+transforms.numeric_agg_implicit_cast = lambda e: e
 
 DML = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Copy)
 DDL = (exp.Alter, exp.Comment, exp.Create, exp.Drop, exp.TruncateTable)
@@ -83,7 +83,7 @@ class Cursor(FakeSnowflakeCursor):
             self._conn.transaction.recover()
             if isinstance(error, ParseError):
                 raise syntax_error(error) from None
-            raise (error if isinstance(error, Error) else to_error(error)) from error
+            raise to_error(error) from None
 
     def describe_only(self, sql: str) -> Result:
         """The columns a statement would give, without running it. Raises snowflake.connector.errors.Error."""
@@ -107,7 +107,7 @@ class Cursor(FakeSnowflakeCursor):
             return result
         except Exception as error:
             self._conn.transaction.recover()
-            raise (error if isinstance(error, Error) else to_error(error)) from error
+            raise to_error(error) from None
 
     def _describe(self, sql: str) -> None:
         rows = self._duck_conn.execute(f"DESCRIBE {sql}").fetchall()
@@ -123,12 +123,12 @@ class Cursor(FakeSnowflakeCursor):
     def _answer(self, sql: str) -> None:
         """Make the result of a statement of ours the result."""
         self._duck_conn.execute(sql)
-        self._keep(self._duck_conn.fetch_arrow_table(), None)
+        self._keep(self._duck_conn.to_arrow_table(), None)
 
-    def _keep(self, table: pa.Table, transformed: Expr | None) -> None:
+    def _keep(self, table: pa.Table, transformed: Expr | None, query_id: str | None = None) -> None:
         self._described = [(column[0], str(column[1])) for column in self._duck_conn.description or []]
         self._arrow_table, self._last_transformed = table, transformed
-        self._sfqid = str(uuid.uuid4())
+        self._sfqid = query_id or str(uuid.uuid4())
         self._conn.results_cache[self._sfqid] = (table, table.num_rows, None, None, self._described)
 
     def _run_rows(self, e: Expr, rows: list[list[Any]], type_id: int) -> Result:
@@ -156,15 +156,14 @@ class Cursor(FakeSnowflakeCursor):
         return statements.column_comments(e) or super()._transform_explode(e)
 
     def _transform(self, e: Expr, params: Any) -> Expr:
-        if isinstance(e, (exp.Use, exp.Transaction, exp.Commit, exp.Rollback)):
+        if _is_about_session(e) or storage.is_whole(e):
             return e
         if isinstance(e, exp.Copy):
             statements.copy_from_json(e)
         e = statements.portable(e, self._conn)
         storage.temporaries(e, self._conn)
-        if isinstance(e, exp.Describe) and str(e.args.get("kind") or "").upper() in ("TABLE", "VIEW"):
-            return e
         e = super()._transform(e, params)
+        statements.quote_reserved(e)
         if (comment := e.args.get("table_comment")) and comment[1]:  # fakesnow pastes it into SQL as it is
             e.args["table_comment"] = (comment[0], comment[1].replace("'", "''"))
         return e
@@ -184,6 +183,7 @@ class Cursor(FakeSnowflakeCursor):
                 transaction.steps.append(lambda: Cursor(session)._once(kept.copy(), kept_params))
         elif isinstance(e, exp.Copy):
             # rows and load history in one transaction, or a crash between them loads the file twice
+            purging = storage.wants_purge(e)
             transaction.begin()
             try:
                 self._once(e, params)
@@ -191,7 +191,9 @@ class Cursor(FakeSnowflakeCursor):
                 transaction.rollback()
                 raise
             transaction.commit()
-            storage.purge(e)
+            if purging:
+                files = self._arrow_table.to_pylist()
+                storage.purge(e, session, [f["file"] for f in files if f.get("status") == "LOADED"])
         else:
             self._patiently(lambda: self._once(e.copy(), params))
 
@@ -215,16 +217,21 @@ class Cursor(FakeSnowflakeCursor):
             self._duck_conn.execute(e.sql(dialect="duckdb"), params)
             done = collections.Counter(action for (action,) in self._duck_conn.fetchall())
             self._answer("SELECT " + ", ".join(f'{done[kind]}::BIGINT AS "{CHANGED[kind]}"' for kind in kinds))
-        elif storage.handles(e):
-            self._answer(storage.run(e, self._conn, params))
+        elif (answer := storage.answer(e, self._conn, params)) is not None:
+            self._answer(answer)
         else:
             super()._execute(e, params)
-            if self._arrow_table is not None:
-                self._keep(self._arrow_table, e)
+            if e.args.get("result_scan_sfqid"):
+                self._described, self._last_transformed = self._last_transformed, None
+            else:
+                self._keep(self._arrow_table, e, self._sfqid)
 
     def _about_session(self, e: Expr) -> bool:
-        """Statements that only move or set the session; True where it was one."""
+        """Statements that only move, set or show the session; True where it was one."""
         session = self._conn
+        if not _is_about_session(e):
+            return False
+        answer = DONE
         if isinstance(e, exp.Use):
             kind, database, name = statements.use(e)
             if kind in ("WAREHOUSE", "ROLE"):
@@ -237,7 +244,24 @@ class Cursor(FakeSnowflakeCursor):
             session.transaction.commit()
         elif isinstance(e, exp.Rollback):
             session.transaction.rollback()
+        elif isinstance(e, exp.Alter):
+            for name, value in statements.session_settings(e).items():
+                if name == "query_tag":
+                    session.names[name] = value or ""
+                elif name == "autocommit":
+                    session.set_autocommit((value or "true").lower() == "true")
+        elif statements.SHOW_GRANTS.match(statements.command_text(e)):
+            answer = statements.NO_GRANTS.sql(dialect="duckdb")
         else:
-            return False
-        self._answer(DONE)
+            answer = statements.show_query_tag(session.names["query_tag"]).sql(dialect="duckdb")
+        self._answer(answer)
         return True
+
+
+def _is_about_session(e: Expr) -> bool:
+    if isinstance(e, (exp.Use, exp.Transaction, exp.Commit, exp.Rollback)):
+        return True
+    if isinstance(e, exp.Alter):
+        return str(e.args.get("kind")).upper() == "SESSION"
+    text = statements.command_text(e)
+    return bool(statements.SHOW_GRANTS.match(text) or statements.SHOW_QUERY_TAG.match(text))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import duckdb
 import sqlglot
 from fakesnow import transforms
 from fakesnow.transforms.transforms import SQL_DESCRIBE_TABLE
@@ -45,6 +46,8 @@ NO_GRANTS = sqlglot.parse_one(
 )
 TEXT_FUNCTIONS = (exp.DPipe, exp.Concat, exp.ConcatWs, exp.MD5, exp.Length, exp.Like, exp.ILike, exp.Substring, exp.Split)
 ALIASED = (exp.Func, exp.Binary, exp.Unary, exp.Case, exp.Window, exp.Paren, exp.JSONExtract)
+# words that are names in Snowflake and grammar in DuckDB
+RESERVED = {word for (word,) in duckdb.sql("SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'").fetchall()} - {"default"}
 DATE_UNITS = {"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"}
 
 
@@ -167,6 +170,13 @@ def _text(e: Expr) -> str:
     if isinstance(e, exp.JSONExtract) and isinstance(e.expression, exp.JSONPath):
         return f"{_text(e.this)}:{e.expression.sql(dialect='snowflake').strip(chr(39))}"
     return e.sql(dialect="snowflake")
+
+
+def quote_reserved(e: Expr) -> None:
+    """Quote, in place, the names that DuckDB takes for grammar."""
+    for name in e.find_all(exp.Identifier):
+        if not name.args.get("quoted") and name.name.lower() in RESERVED:
+            name.set("quoted", True)
 
 
 def use(e: exp.Use) -> tuple[str, str | None, str | None]:

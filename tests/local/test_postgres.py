@@ -16,7 +16,7 @@ from local.place import Place
 from local.service import ServiceError
 from tests.local import running
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(60)]
 
 
 @pytest.fixture(scope="module")

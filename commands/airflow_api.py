@@ -1,0 +1,119 @@
+"""Airflow's REST API, as far as the command line needs it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from commands.console import CommandError
+
+if TYPE_CHECKING:
+    from local.place import Place
+
+ENDED = ("success", "failed")
+
+
+class Airflow:
+    """A signed-in client; every method raises CommandError with what to do. Use as a context manager."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        answer = self._send("POST", "/auth/token", json={"username": user, "password": password})
+        self._http.headers["Authorization"] = f"Bearer {answer['access_token']}"
+
+    def __enter__(self) -> Airflow:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        """Starts a run now; gives its id."""
+        return str(self._api("POST", f"/dags/{dag_id}/dagRuns", json=_manual(conf))["dag_run_id"])
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """A run as the API tells it."""
+        return dict(self._api("GET", f"/dags/{dag_id}/dagRuns/{run_id}"))
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The task instances of a run."""
+        found = self._api("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 1000})
+        return list(found["task_instances"])
+
+    def wait(
+        self, dag_id: str, run_id: str, *, within_s: float = 900, seen: Callable[[list[dict[str, Any]]], None] | None = None
+    ) -> str:
+        """Waits for the end of a run and gives its state; `seen` gets the tasks again and again."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            state = str(self.run(dag_id, run_id)["state"])
+            if seen:
+                seen(self.tasks(dag_id, run_id))
+            if state in ENDED:
+                return state
+            time.sleep(0.5)
+        raise CommandError(f"run {run_id} of {dag_id} has not ended after {within_s:.0f} s: see {self.link(dag_id, run_id)}")
+
+    def unpause(self, dag_id: str, *, paused: bool = False) -> None:
+        """Lets the schedule run, or with `paused` stops it."""
+        self._api("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
+
+    def dags(self) -> dict[str, dict[str, Any]]:
+        """The DAGs Airflow knows by now."""
+        return {dag["dag_id"]: dag for dag in self._api("GET", "/dags", params={"limit": 1000})["dags"]}
+
+    def import_errors(self) -> list[str]:
+        """What keeps DAG files from being parsed."""
+        errors = self._api("GET", "/importErrors", params={"limit": 100})["import_errors"]
+        return [f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}" for error in errors]
+
+    def asset_state(self, name: str) -> dict[str, Any]:
+        """Everything in the state store of an asset; empty where the asset is not known yet."""
+        assets = self._api("GET", "/assets", params={"name_pattern": name, "limit": 100})["assets"]
+        ids = [asset["id"] for asset in assets if asset["name"] == name]
+        if not ids:
+            return {}
+        found = self._api("GET", f"/assets/{ids[0]}/state-store", params={"limit": 100})
+        return {entry["key"]: entry["value"] for entry in found["asset_state_store"]}
+
+    def link(self, dag_id: str, run_id: str) -> str:
+        """The run's page."""
+        return f"{self.url}/dags/{dag_id}/runs/{run_id}"
+
+    def _api(self, method: str, path: str, **arguments: Any) -> Any:
+        return self._send(method, f"/api/v2{path}", **arguments)
+
+    def _send(self, method: str, path: str, **arguments: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise CommandError(
+                f"Airflow at {self.url} does not answer ({type(error).__name__}): start it with `floodgate up`"
+            ) from None
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        if answer.status_code in (401, 403):
+            raise CommandError(f"Airflow at {self.url} refuses the login: check its user and password")
+        try:
+            detail = answer.json().get("detail", answer.text)
+        except ValueError:
+            detail = answer.text
+        raise CommandError(f"Airflow: {method} {path}: {answer.status_code} {str(detail)[:400]}")
+
+
+def _manual(conf: dict[str, Any] | None) -> dict[str, Any]:
+    return {"logical_date": None, "conf": conf or {}}
+
+
+def connect(place: Place) -> Airflow:
+    """The place's Airflow, or the one that FLOODGATE_AIRFLOW_URL, _USER and _PASSWORD name."""
+    return Airflow(
+        os.environ.get("FLOODGATE_AIRFLOW_URL") or f"http://127.0.0.1:{place.ports['airflow']}",
+        os.environ.get("FLOODGATE_AIRFLOW_USER") or "floodgate",
+        os.environ.get("FLOODGATE_AIRFLOW_PASSWORD") or place.secrets["airflow"],
+    )

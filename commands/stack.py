@@ -1,0 +1,192 @@
+"""`floodgate up | down | reset | doctor | logs`: the local stack."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands import console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from local.place import Place
+
+app = typer.Typer()
+ORDER = 10
+
+AsJson = Annotated[bool, typer.Option("--json", help="The same facts for a program.")]
+STYLES = {"ready": "green", "starting": "yellow", "restarting": "yellow", "failed": "bold red", "stopped": "dim"}
+PATIENCE_S = 420.0
+
+
+@app.command()
+def up(
+    only: Annotated[list[str] | None, typer.Option(help="This service and what it needs; may be given again.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until every service is ready.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Start the local stack and wait until all of it is ready; does no harm where it runs already."""
+    from local import control, environment
+    from local.place import here
+
+    place = here()
+    fresh = control.start(place, only or ())
+    if not fresh and not as_json:
+        console.say(f"The stack at {place.home} is running already.")
+    last = control.status(place)
+    if wait:
+        begun = time.monotonic()
+        for last in _shown(control.watch(place), quiet=as_json):
+            if time.monotonic() - begun > PATIENCE_S:
+                break
+    if as_json:
+        console.emit({**last, "already_running": not fresh})
+    _judge(place, last, wait)
+    if not as_json and wait:
+        environment.write(place)
+        console.say(f"Ready. Airflow: http://127.0.0.1:{place.ports['airflow']} (user {environment.AIRFLOW_USER}, password {place.secrets['airflow']})")
+        console.say(f"Slack catcher: http://127.0.0.1:{place.ports['slack']}   Variables for your shell: set -a; . {place.home}/env; set +a")
+
+
+def _judge(place: Place, last: dict[str, Any], wait: bool) -> None:
+    """Raises CommandError where a stack that was waited for is not ready."""
+    from local import control
+
+    services = last["services"]
+    if failed := [service for service in services if service["state"] == "failed"]:
+        words = [f"{service['name']} failed: {service['waiting_for']}" for service in failed]
+        words.append("The other services stay up; `floodgate down` ends them.")
+        raise console.CommandError("\n".join(words))
+    if last["supervisor"] is None:
+        words = control.last_words(place, "supervisor", 1)
+        raise console.CommandError(f"The supervisor has ended: {words or 'no word in its log'}; see `floodgate logs supervisor`.")
+    if wait and (late := [service["name"] for service in services if service["state"] != "ready"]):
+        raise console.CommandError(
+            f"Not ready after {PATIENCE_S / 60:.0f} min: {', '.join(late)}. They go on starting; see `floodgate logs {late[0]}`."
+        )
+
+
+def _shown(statuses: Iterator[dict[str, Any]], quiet: bool) -> Iterator[dict[str, Any]]:
+    """Passes the statuses on, showing them: a live table at a terminal, else a line for each change."""
+    if quiet:
+        yield from statuses
+    elif console.out.is_terminal:
+        from rich.live import Live
+
+        begun = time.monotonic()
+        with Live(console=console.out, refresh_per_second=4) as live:
+            for status in statuses:
+                live.update(_table(status, time.monotonic() - begun))
+                yield status
+    else:
+        seen: dict[str, str] = {}
+        begun = time.monotonic()
+        for status in statuses:
+            for service in status["services"]:
+                if seen.get(service["name"]) != service["state"]:
+                    seen[service["name"]] = service["state"]
+                    console.say(f"{time.monotonic() - begun:6.1f} s  {service['name']:22} {service['state']}")
+            yield status
+
+
+def _table(status: dict[str, Any], seconds: float) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    ready = sum(service["state"] == "ready" for service in status["services"])
+    table = Table(caption=f"{ready} of {len(status['services'])} ready, {seconds:.0f} s", box=None, caption_justify="left")
+    for title in ("service", "state", "waiting for"):
+        table.add_column(title, overflow="ellipsis", no_wrap=True)
+    for service in status["services"]:
+        state = Text(service["state"], style=STYLES[service["state"]])
+        table.add_row(service["name"], state, Text(service["waiting_for"] or "", style="dim"))
+    return table
+
+
+@app.command()
+def down(as_json: AsJson = False) -> None:
+    """End the local stack; its data stays. Says so when no process and no port is left."""
+    from local import control
+    from local.place import here
+
+    place = here()
+    was_running = control.running(place)
+    begun = time.monotonic()
+    left = control.stop(place)
+    if as_json:
+        console.emit({"was_running": was_running, "seconds": round(time.monotonic() - begun, 1), "left": left})
+    if left:
+        raise console.CommandError("\n".join([*left, "End what is named here by hand, then run `floodgate down` again."]))
+    if not as_json:
+        console.say(f"The stack at {place.home} is down: no process and no port is left. Its data stays.")
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """End the local stack and remove all its data and logs; the passwords stay."""
+    from local import control
+    from local.place import here
+
+    place = here()
+    if not yes:
+        if as_json or not sys.stdin.isatty():
+            raise console.CommandError(f"This removes all data at {place.home}: say --yes to do so.")
+        typer.confirm(f"Remove all data and logs at {place.home}?", abort=True)
+    left = control.reset(place)
+    if as_json:
+        console.emit({"home": str(place.home), "removed": not left, "left": left})
+    if left:
+        raise console.CommandError("\n".join([*left, "Nothing was removed."]))
+    if not as_json:
+        console.say(f"{place.home} is empty but for its passwords. `floodgate up` begins anew.")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check everything the stack needs, and the stack where it runs; exit code 1 where something is wrong."""
+    from commands.doctor import examine
+    from local.place import here
+
+    findings = examine(here())
+    if as_json:
+        console.emit([finding._asdict() for finding in findings])
+    else:
+        from rich.text import Text
+
+        for finding in findings:
+            sign = Text("ok      ", "green") if finding.ok else Text("problem ", "bold red")
+            console.out.print(sign, Text(f"{finding.what}: {finding.found}"), sep="")
+            if finding.cure:
+                console.out.print(Text(f"        -> {finding.cure}"))
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def logs(
+    service: Annotated[str, typer.Argument(help="A service, or `supervisor`.")],
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on showing what comes.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many lines from the end.")] = 100,
+) -> None:
+    """Show the output of a service."""
+    from local import logfile
+    from local.place import here
+
+    place = here()
+    path = place.log(service)
+    known = sorted(file.stem for file in path.parent.glob("*.log"))
+    if service not in known:
+        raise console.CommandError(f"There is no log of {service!r} at {path.parent}; there is: {', '.join(known) or 'none yet'}.")
+    print(logfile.tail(path, lines), flush=True)
+    if follow:
+        for text in logfile.follow(path):
+            sys.stdout.write(text)
+            sys.stdout.flush()

@@ -1,0 +1,32 @@
+with
+
+source as (
+
+    select * from {{ source('ecommerce', 'shops') }} final
+
+),
+
+typed as (
+
+    select
+        -- ids
+        event_id,
+        id as shop_id,
+
+        -- text
+        name,
+        city,
+        state,
+        zipcode as zip,
+
+        -- times
+        created_at as opened_at,
+
+        -- provenance
+        {{ provenance() }}
+
+    from source
+
+)
+
+select * from typed

@@ -1,0 +1,1 @@
+"""The ledger: what was produced, and how much of it is where."""

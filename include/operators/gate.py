@@ -1,0 +1,82 @@
+"""The gate: a domain's suite over its staging models, before its marts are touched."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from include.contracts import load
+from include.operators import assets
+from include.operators.callbacks import gate_failed
+from include.operators.endpoints import WAREHOUSES, endpoint
+from include.operators.notices import run_link, tell
+
+#: Keys in the state store of the marts' asset: since when they are held and where that was told; what was warned of.
+_HELD, _WARNED = "held", "warned"
+
+
+class Held(AirflowFailException):
+    """Staging is not fit for the marts, which stay as they were. No retry would change it."""
+
+
+class Gate(BaseOperator):
+    """Runs the suite; on a critical failure the run ends here. A held state is told once, and once when it is over."""
+
+    ui_color = "#ffd7d7"
+
+    def __init__(self, *, warehouse: str, domain: str, **kwargs: Any) -> None:
+        super().__init__(
+            inlets=[assets.marts(warehouse, domain)], **{"on_failure_callback": gate_failed, **kwargs}
+        )
+        self.warehouse = warehouse
+        self.domain = domain
+
+    def execute(self, context: Any) -> None:
+        """Pushes the suite's result as XCom `return_value`, then raises Held where something critical failed."""
+        from include.expectations import runner  # Great Expectations takes 8 s to import
+
+        result = runner.run(
+            self.domain, self.warehouse, endpoint(WAREHOUSES[self.warehouse]), run_id=context["run_id"]
+        )
+        context["ti"].xcom_push(key="return_value", value=result.to_json())
+        memory = context["asset_state_store"][assets.marts(self.warehouse, self.domain)]
+        link = run_link(context["dag"].dag_id, context["run_id"])
+        now = datetime.now(UTC)
+        if not result.passed:
+            self._hold(memory, result, now, link)
+        self._release(memory, result, now)
+        self._warn(memory, result, now, link)
+
+    def _hold(self, memory: Any, result: Any, now: datetime, link: str) -> None:
+        from include.expectations import words
+
+        held = memory.get(_HELD) or {"since": now.isoformat()}
+        message = words.held(result, datetime.fromisoformat(held["since"]), link)
+        if "thread" not in held and (thread := tell(load(self.domain), message)):
+            held["thread"] = thread
+        memory.set(_HELD, held)  # without a thread it is told again by the next run: Slack may be back then
+        raise Held(f"{message.subject}: {message.headline} The marts stay as they were.")
+
+    def _release(self, memory: Any, result: Any, now: datetime) -> None:
+        from include.expectations import words
+
+        held = memory.get(_HELD)
+        if not held:
+            return
+        if "thread" not in held or tell(
+            load(self.domain), words.normal(result, datetime.fromisoformat(held["since"]), now), thread=held["thread"]
+        ):
+            memory.delete(_HELD)
+
+    def _warn(self, memory: Any, result: Any, now: datetime, link: str) -> None:
+        """A notice when the set of warnings changes; the same ones each ten minutes would be read by nobody."""
+        from include.expectations import words
+
+        names = sorted(failure.expectation for failure in result.of("warning"))
+        if names == (memory.get(_WARNED) or []):
+            return
+        if not names or tell(load(self.domain), words.warned(result, now, link)):
+            memory.set(_WARNED, names)

@@ -1,0 +1,95 @@
+"""The two ends of a transform: has anything landed since the last publication, and the publication."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+
+from include.contracts import Contract, load
+from include.operators import assets, graph
+from include.operators.endpoints import WAREHOUSES, endpoint
+from include.operators.manifest import project, read, stamp
+
+_OFFSETS = {
+    "clickhouse": (
+        "select '{table}' as name, _topic as topic, _partition as partition, max(_offset) as last_offset "
+        "from landing.`{table}` group by topic, partition"
+    ),
+    "snowflake": (
+        "select '{table}' as name, record_metadata:topic::string as topic, record_metadata:partition::int as partition, "
+        "max(record_metadata:offset::int) as last_offset from landing.{table} group by 2, 3"
+    ),
+}
+#: The key in the state store of the marts' asset.
+_WATERMARK = "watermark"
+
+
+def connect(warehouse: str, run_id: str) -> Any:
+    """A client of the warehouse; statements carry the run's id. Raises WarehouseError, ConnectionMissing."""
+    from include.warehouses import clickhouse, snowflake
+
+    return {"clickhouse": clickhouse, "snowflake": snowflake}[warehouse].connect(
+        endpoint(WAREHOUSES[warehouse]), run_id=run_id
+    )
+
+
+def offsets(client: Any, warehouse: str, contract: Contract) -> dict[str, int]:
+    """The last offset that landed of each partition: `table/topic/partition` -> offset."""
+    sql = " union all ".join(_OFFSETS[warehouse].format(table=table) for table in contract.tables)
+    return {f"{row['name']}/{row['topic']}/{row['partition']}": int(row["last_offset"]) for row in client.query(sql)}
+
+
+class Landed(BaseOperator):
+    """Skips the run when nothing landed since the marts were last published; returns what has landed.
+
+    Offsets are compared, not times: two sinks can land rows in one millisecond, and one can be seen late. A changed
+    dbt project counts as news, too. The param `force` runs whatever has landed.
+    """
+
+    def __init__(self, *, warehouse: str, domain: str, **kwargs: Any) -> None:
+        super().__init__(inlets=[assets.marts(warehouse, domain)], **kwargs)
+        self.warehouse = warehouse
+        self.domain = domain
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """The watermark that `Publish` will keep: offsets that landed and the digest of the project."""
+        with connect(self.warehouse, context["run_id"]) as client:
+            landed = offsets(client, self.warehouse, load(self.domain))
+        now = {"offsets": landed, "project": stamp(project(self.warehouse))}
+        before = context["asset_state_store"][assets.marts(self.warehouse, self.domain)].get(_WATERMARK)
+        if context["params"].get("force"):
+            self.log.info("forced")
+        elif not landed:
+            raise AirflowSkipException(f"nothing of {self.domain} has ever landed in {self.warehouse}")
+        elif now == before:
+            raise AirflowSkipException(f"nothing of {self.domain} landed in {self.warehouse} since the last publication")
+        return now
+
+
+class Publish(BaseOperator):
+    """Says that the marts are there: checks that each is, emits their asset with row counts, keeps the watermark."""
+
+    def __init__(self, *, warehouse: str, domain: str, **kwargs: Any) -> None:
+        super().__init__(outlets=[assets.marts(warehouse, domain)], **kwargs)
+        self.warehouse = warehouse
+        self.domain = domain
+
+    def execute(self, context: Any) -> dict[str, int]:
+        """Rows of each mart; raises AirflowException where one is missing."""
+        from include.warehouses import WarehouseError
+
+        asset = assets.marts(self.warehouse, self.domain)
+        group = graph.group(read(project(self.warehouse)), f"models/marts/{self.domain}")
+        sql = " union all ".join(
+            f"select '{name}' as name, count(*) as n from {schema}.{name}" for schema, name in group.relations.values()
+        )
+        try:
+            with connect(self.warehouse, context["run_id"]) as client:
+                rows = {row["name"]: int(row["n"]) for row in client.query(sql)}
+        except WarehouseError as error:
+            raise AirflowException(f"not every mart of {self.domain} can be read: {error}") from error
+        context["outlet_events"][asset].extra = {"run": context["run_id"], "rows": rows}
+        context["asset_state_store"][asset].set(_WATERMARK, context["ti"].xcom_pull(task_ids="landed"))
+        return rows

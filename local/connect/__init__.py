@@ -1,0 +1,39 @@
+"""The local Kafka Connect: a worker with Connect's REST interface that runs ClickHouse, Snowflake and file sinks.
+
+It takes the same JSON configurations as the real connectors, and keeps offsets in the same consumer groups.
+"""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+
+from local.place import Place
+from local.service import Service
+
+
+def service(place: Place) -> Service:
+    """The connect service of a place."""
+    port = place.ports["connect"]
+    argv = (str(place.emulators_python), "-m", "local.connect", "--home", str(place.data("connect")), "--port", str(port),
+            "--bootstrap", f"127.0.0.1:{place.ports['kafka']}")  # fmt: skip
+    env = {"PYTHONPATH": str(place.root), "REQUESTS_CA_BUNDLE": str(place.ca_bundle), "PYTHONUNBUFFERED": "1"}
+    return Service(
+        name="connect",
+        argv=argv,
+        ready=lambda: _waiting_for(port),
+        ports=(port,),
+        needs=("kafka", "clickhouse", "snowflake"),
+        env=env,
+        cwd=place.root,
+    )
+
+
+def _waiting_for(port: int) -> str | None:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+            return None if answer.status == 200 else f"HTTP {answer.status} from /health"
+    except urllib.error.HTTPError as error:
+        return None if error.code == 401 else f"HTTP {error.code} from /health"
+    except OSError as error:
+        return f"no answer from /health yet ({error})"

@@ -1,0 +1,89 @@
+"""Serve the local Snowflake: `python -m local.snowflake --dir DIR --port PORT --certificate .. --key .. --sign-in-key ..`
+
+The password comes in the variable FLOODGATE_SNOWFLAKE_PASSWORD. SIGTERM ends it within five seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import sys
+import warnings
+from pathlib import Path
+
+from local.snowflake import PASSWORD_VARIABLE
+
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Serve until a signal comes. Raises CatalogError and OSError where it cannot start, RuntimeError where it cannot go on."""
+    import uvicorn
+
+    from local.snowflake.catalog import Catalog
+    from local.snowflake.server import Server
+    from local.snowflake.signin import Doorman
+
+    # asyncio turns Nagle's delay off only where the protocol is named: 40 ms a statement
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", options.port))
+    catalog = Catalog(options.dir)
+    doorman = Doorman(options.sign_in_key.read_text(), os.environ.pop(PASSWORD_VARIABLE, ""))
+    server = Server(catalog, doorman)
+    config = uvicorn.Config(
+        server.app(),
+        ssl_certfile=options.certificate,
+        ssl_keyfile=options.key,
+        log_level="warning",
+        lifespan="on",
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=120,
+    )
+    http = uvicorn.Server(config)
+    serving = asyncio.create_task(http.serve(sockets=[listening]))
+    while not serving.done():
+        await asyncio.wait([serving], timeout=0.2)
+        if http.should_exit:
+            for session in list(server.sessions.by_token.values()):
+                session.interrupt(None)
+        if server.fatal and not http.should_exit:
+            http.should_exit = True
+    await serving
+    if server.fatal:
+        raise RuntimeError(f"the database engine stopped and must be started again: {server.fatal}")
+
+
+def main() -> int:
+    """Exit code 0 after a signal, 1 with one sentence on stderr where it could not start or go on."""
+    parser = argparse.ArgumentParser(prog="python -m local.snowflake")
+    parser.add_argument("--dir", type=Path, required=True, help="the folder of the databases")
+    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1")
+    parser.add_argument("--certificate", type=Path, required=True, help="PEM of the server's certificate")
+    parser.add_argument("--key", type=Path, required=True, help="PEM of the certificate's key")
+    parser.add_argument("--sign-in-key", type=Path, required=True, help="PEM of the public key of user FLOODGATE")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")  # fakesnow's way, one copy more
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+    from local.snowflake.catalog import CatalogError
+
+    try:
+        asyncio.run(serve(options))
+    except (CatalogError, RuntimeError) as error:
+        print(f"local Snowflake: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = f"port {options.port} of 127.0.0.1" if "ddress" in str(error) else (error.filename or options.dir)
+        print(f"local Snowflake: cannot use {where}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
