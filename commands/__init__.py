@@ -1,0 +1,1 @@
+"""The `floodgate` command line, a module a family of commands."""

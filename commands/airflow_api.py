@@ -46,7 +46,12 @@ class Airflow:
         return list(found["task_instances"])
 
     def wait(
-        self, dag_id: str, run_id: str, *, within_s: float = 900, seen: Callable[[list[dict[str, Any]]], None] | None = None
+        self,
+        dag_id: str,
+        run_id: str,
+        *,
+        within_s: float = 900,
+        seen: Callable[[list[dict[str, Any]]], None] | None = None,
     ) -> str:
         """Waits for the end of a run and gives its state; `seen` gets the tasks again and again."""
         deadline = time.monotonic() + within_s
@@ -57,7 +62,9 @@ class Airflow:
             if state in ENDED:
                 return state
             time.sleep(0.5)
-        raise CommandError(f"run {run_id} of {dag_id} has not ended after {within_s:.0f} s: see {self.link(dag_id, run_id)}")
+        raise CommandError(
+            f"run {run_id} of {dag_id} has not ended after {within_s:.0f} s: see {self.link(dag_id, run_id)}"
+        )
 
     def unpause(self, dag_id: str, *, paused: bool = False) -> None:
         """Lets the schedule run, or with `paused` stops it."""

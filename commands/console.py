@@ -1,8 +1,9 @@
-"""How the command line speaks: tables and sentences for people, JSON for programs, one sentence for an expected error."""
+"""How the command line speaks: sentences and tables for people, JSON for programs, one sentence for an error."""
 
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -17,7 +18,7 @@ class CommandError(Exception):
 
 def emit(facts: Any) -> None:
     """Prints facts as JSON on standard output, for `--json`."""
-    print(json.dumps(facts, indent=2, default=str))
+    sys.stdout.write(json.dumps(facts, indent=2, default=str) + "\n")
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""`floodgate`: the command line. Each module of this folder that has an `app` adds its commands.
+"""`floodgate`: the command line. Each room of `ROOMS` is a module beside this one whose `app` adds its commands.
 
 It starts in a fraction of a second: a command imports what it needs when it runs, never at the top of its module.
 """
@@ -6,21 +6,21 @@ It starts in a fraction of a second: a command imports what it needs when it run
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import sys
 
 import typer
 
-import commands
 from commands import console
 from local.place import PlaceError
 from local.service import ServiceError
 
+# In the order of the help.
+ROOMS = ("stack", "pipeline", "faults", "demo")
 EXPECTED = (PlaceError, ServiceError, console.CommandError)
 
 
 def build() -> typer.Typer:
-    """The application with the commands of every module, in the order of the modules' `ORDER` (default 50), then name."""
+    """The application with the commands of every room."""
     app = typer.Typer(
         help="A streaming platform you can break and watch heal.",
         no_args_is_help=True,
@@ -28,11 +28,8 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
-    rooms = [importlib.import_module(f"commands.{name}") for name in names if name not in ("main", "console")]
-    for room in sorted(rooms, key=lambda room: getattr(room, "ORDER", 50)):
-        if hasattr(room, "app"):
-            app.add_typer(room.app)
+    for room in ROOMS:
+        app.add_typer(importlib.import_module(f"commands.{room}").app)
     return app
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from local.place import Place
 
 app = typer.Typer()
-ORDER = 10
 
 AsJson = Annotated[bool, typer.Option("--json", help="The same facts for a program.")]
 STYLES = {"ready": "green", "starting": "yellow", "restarting": "yellow", "failed": "bold red", "stopped": "dim"}
@@ -41,7 +40,8 @@ def up(
     last = control.status(place)
     if wait:
         begun = time.monotonic()
-        for last in _shown(control.watch(place), quiet=as_json):
+        for now in _shown(control.watch(place), quiet=as_json):
+            last = now
             if time.monotonic() - begun > PATIENCE_S:
                 break
     if as_json:
@@ -49,8 +49,14 @@ def up(
     _judge(place, last, wait)
     if not as_json and wait:
         environment.write(place)
-        console.say(f"Ready. Airflow: http://127.0.0.1:{place.ports['airflow']} (user {environment.AIRFLOW_USER}, password {place.secrets['airflow']})")
-        console.say(f"Slack catcher: http://127.0.0.1:{place.ports['slack']}   Variables for your shell: set -a; . {place.home}/env; set +a")
+        console.say(
+            f"Ready. Airflow: http://127.0.0.1:{place.ports['airflow']} "
+            f"(user {environment.AIRFLOW_USER}, password {place.secrets['airflow']})"
+        )
+        console.say(
+            f"Slack catcher: http://127.0.0.1:{place.ports['slack']}   "
+            f"Variables for your shell: set -a; . {place.home}/env; set +a"
+        )
 
 
 def _judge(place: Place, last: dict[str, Any], wait: bool) -> None:
@@ -63,12 +69,14 @@ def _judge(place: Place, last: dict[str, Any], wait: bool) -> None:
         words.append("The other services stay up; `floodgate down` ends them.")
         raise console.CommandError("\n".join(words))
     if last["supervisor"] is None:
-        words = control.last_words(place, "supervisor", 1)
-        raise console.CommandError(f"The supervisor has ended: {words or 'no word in its log'}; see `floodgate logs supervisor`.")
-    if wait and (late := [service["name"] for service in services if service["state"] != "ready"]):
-        raise console.CommandError(
-            f"Not ready after {PATIENCE_S / 60:.0f} min: {', '.join(late)}. They go on starting; see `floodgate logs {late[0]}`."
+        said = control.last_words(place, "supervisor", 1) or "no word in its log"
+        raise console.CommandError(f"The supervisor has ended: {said}; see `floodgate logs supervisor`.")
+    if wait and (late := [service for service in services if service["state"] != "ready"]):
+        words = [f"{service['name']} is not ready: {service['waiting_for']}" for service in late]
+        words.append(
+            f"This was all in {PATIENCE_S / 60:.0f} min; they go on starting, see `floodgate logs {late[0]['name']}`."
         )
+        raise console.CommandError("\n".join(words))
 
 
 def _shown(statuses: Iterator[dict[str, Any]], quiet: bool) -> Iterator[dict[str, Any]]:
@@ -99,7 +107,9 @@ def _table(status: dict[str, Any], seconds: float) -> Table:
     from rich.text import Text
 
     ready = sum(service["state"] == "ready" for service in status["services"])
-    table = Table(caption=f"{ready} of {len(status['services'])} ready, {seconds:.0f} s", box=None, caption_justify="left")
+    table = Table(
+        caption=f"{ready} of {len(status['services'])} ready, {seconds:.0f} s", box=None, caption_justify="left"
+    )
     for title in ("service", "state", "waiting for"):
         table.add_column(title, overflow="ellipsis", no_wrap=True)
     for service in status["services"]:
@@ -121,7 +131,9 @@ def down(as_json: AsJson = False) -> None:
     if as_json:
         console.emit({"was_running": was_running, "seconds": round(time.monotonic() - begun, 1), "left": left})
     if left:
-        raise console.CommandError("\n".join([*left, "End what is named here by hand, then run `floodgate down` again."]))
+        raise console.CommandError(
+            "\n".join([*left, "End what is named here by hand, then run `floodgate down` again."])
+        )
     if not as_json:
         console.say(f"The stack at {place.home} is down: no process and no port is left. Its data stays.")
 
@@ -184,8 +196,11 @@ def logs(
     path = place.log(service)
     known = sorted(file.stem for file in path.parent.glob("*.log"))
     if service not in known:
-        raise console.CommandError(f"There is no log of {service!r} at {path.parent}; there is: {', '.join(known) or 'none yet'}.")
-    print(logfile.tail(path, lines), flush=True)
+        raise console.CommandError(
+            f"There is no log of {service!r} at {path.parent}; there is: {', '.join(known) or 'none yet'}."
+        )
+    sys.stdout.write(logfile.tail(path, lines) + "\n")
+    sys.stdout.flush()
     if follow:
         for text in logfile.follow(path):
             sys.stdout.write(text)

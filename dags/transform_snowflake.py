@@ -1,13 +1,13 @@
 """# transform_snowflake
 
-Turns what landed in Snowflake into marts: staging views, the gate, then the marts. One DAG a domain; a task a dbt model,
+Turns what landed in Snowflake into marts: staging views, the gate, then the marts. One DAG a domain, a task a model,
 rendered by Cosmos from the manifest.
 
 **When.** Every ten minutes; a run is skipped when nothing landed since the marts were last published and the dbt
 project is the same. The param `force` runs whatever has landed.
 
 **How.** The first task of a group, `dbt_build`, builds all of its models in one dbt; a model's task shows what became
-of its model and its tests. Cleared alone, it builds its model itself, and a cleared `dbt_build` builds what was cleared
+of its model and its tests. Cleared alone it builds its model itself; a cleared `dbt_build` builds what was cleared
 with it. So: mend the cause, clear the failed tasks, done.
 
 **When it fails.** A red model: read its log; the models that do not hang on it are built. A red `gate`: staging is not

@@ -1,4 +1,4 @@
-"""`python -m local up`: the supervisor of this checkout's place, in the foreground. `floodgate up` starts it detached."""
+"""`python -m local up`: the supervisor of this checkout's place, in the foreground (`floodgate up` detaches it)."""
 
 from __future__ import annotations
 

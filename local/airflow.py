@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from local import environment
+from local import environment, private
 from local.place import Place, here
 from local.service import Service, ServiceError
 
@@ -124,9 +124,8 @@ def prepare(place: Place) -> None:
     """Writes the password of the one user, and migrates the metadata database where needed; raises ServiceError."""
     home = environment.airflow_home(place)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    passwords = environment.passwords_file(place)
-    with os.fdopen(os.open(passwords, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(json.dumps({environment.AIRFLOW_USER: place.secrets["airflow"]}) + "\n")
+    passwords = json.dumps({environment.AIRFLOW_USER: place.secrets["airflow"]})
+    private.write(environment.passwords_file(place), passwords + "\n")
     environment.write(place)
     if not place.python.exists():
         raise ServiceError(f"The runtime's environment {place.python} is missing: run `make setup`.")
@@ -189,11 +188,13 @@ def _revision() -> str | None:
 
 
 def _become(program: str) -> None:
-    """Replaces this process with an Airflow program that has the place's settings; same pid, so the supervisor's child."""
+    """Replaces this process, pid and all, with an Airflow program that has the place's settings."""
     place = here()
     scripts = str(Path(sys.executable).parent)
     os.environ.update(environment.environment(place), PATH=f"{scripts}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
-    os.execv(sys.executable, [sys.executable, "-m", "airflow", *PROGRAMS[program]])
+    os.execv(  # noqa: S606 - the same pid is the point
+        sys.executable, [sys.executable, "-m", "airflow", *PROGRAMS[program]]
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from local import preflight, processes, supervisor
-from local.keeper import recorded_processes
 from local.logfile import tail
 from local.place import Place, PlaceError
 from local.supervisor import remains, services
@@ -38,7 +37,7 @@ def running(place: Place) -> bool:
 
 
 def status(place: Place) -> dict[str, Any]:
-    """The content of status.json: `services` (name, state, pid, since, restarts, waiting_for, ports), `supervisor`, `at`.
+    """What status.json says: `services` (name, state, pid, since, restarts, waiting_for, ports), `supervisor`, `at`.
 
     Where no supervisor lives, every service is `stopped`, whatever the file last said; never started: no services.
     """
@@ -127,7 +126,7 @@ def stop(place: Place) -> list[str]:
     left = [f"{processes.describe(process)} is still there." for process in remains(place)]
     if not left:
         for record in _run(place).glob("*.json"):
-            if recorded_processes(record) or record.name == "supervisor.json":
+            if processes.recorded(record) or record.name == "supervisor.json":
                 record.unlink(missing_ok=True)
     return left + preflight.ports_in_use(ports)
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from local import postgres
+from local import postgres, private, slack
 from local.place import PORTS, Place
 
 LOOPBACK = "127.0.0.1"
@@ -44,10 +43,7 @@ def write(place: Place) -> Path:
         + "\n"
     )
     if not path.exists() or path.read_text() != text:
-        temporary = path.with_suffix(".new")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-        temporary.replace(path)
+        private.write(path, text)
     return path
 
 
@@ -102,7 +98,10 @@ def _airflow(place: Place) -> dict[str, str]:
             "secret_key": _derived(place, "api").hex(),
         },
         "api_auth": {"jwt_secret": _derived(place, "jwt").hex()},
-        "scheduler": {"scheduler_idle_sleep_time": 0.5},
+        "scheduler": {
+            "scheduler_idle_sleep_time": 0.5,
+            "task_instance_heartbeat_timeout": 60,  # until a task that died with its scheduler is run again; 5 min else
+        },
         "dag_processor": {
             "dag_bundle_config_list": json.dumps(bundles),
             "refresh_interval": 5,
@@ -181,13 +180,8 @@ def _connections(place: Place) -> dict[str, str]:
         "snowflake_history": {"conn_type": "snowflake", "login": "FLOODGATE", "schema": "LANDING", "extra": snowflake},
         "slack_alerts": {
             "conn_type": "slack",
-            "password": _slack_token(place),
+            "password": slack.token(place),
             "extra": {"base_url": f"http://{LOOPBACK}:{ports['slack']}/api/"},
         },
     }
     return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in connections.items()}
-
-
-def _slack_token(place: Place) -> str:
-    token = place.secrets["slack_token"]
-    return token if token.startswith("xoxb-") else f"xoxb-{token}"

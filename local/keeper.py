@@ -1,11 +1,13 @@
-"""Keeps one service alive: starts it when what it needs is ready, asks after its health, restarts it, ends it with all it started.
+"""Keeps one service alive: starts it when its needs are ready, asks after its health, restarts it, ends all it started.
 
-States: `starting` (alive or about to be, not answering yet; `waiting_for` says what for), `ready`, `restarting` (died, a
-pause before the next start), `failed` (died or could not be prepared too often; still tried each half minute), `stopped`.
+States: `starting` (alive or about to be, not answering yet; `waiting_for` says what for), `ready`, `restarting` (died,
+a pause before the next start), `failed` (died too often or could not be prepared; tried again each half minute),
+`stopped`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -21,7 +23,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from local import logfile, preflight, processes
+from local import logfile, preflight, private, processes
 from local.place import Place, PlaceError
 from local.service import Service, ServiceError
 
@@ -48,7 +50,7 @@ class State:
 
     name: str
     ports: list[int]
-    state: str = "stopped"
+    state: str = "starting"
     pid: int | None = None
     since: str | None = None
     restarts: int = 0
@@ -98,7 +100,7 @@ class Keeper(threading.Thread):
             except (ServiceError, PlaceError) as error:
                 self._deaths = len(self.pace.pauses_s)  # a sentence with a cure: no use to hurry
                 reason = str(error)
-            except Exception as error:  # noqa: BLE001 - the supervisor outlives what a service's own module gets wrong
+            except Exception as error:  # the supervisor outlives what a service's module gets wrong
                 self._deaths += 1
                 reason = f"{type(error).__name__}: {error}"
             self._end_all()
@@ -126,7 +128,7 @@ class Keeper(threading.Thread):
         return self._watch(child, started)
 
     def _watch(self, child: subprocess.Popen[bytes], started: float) -> str:
-        answered, next_look = started, started
+        answered = next_look = next_record = started
         while child.poll() is None:
             if self._ending.wait(self.pace.tick_s):
                 return ""
@@ -134,8 +136,10 @@ class Keeper(threading.Thread):
             if now < next_look:
                 continue
             wanting = self._look()
-            self._remember(child)
             now = time.monotonic()
+            if now >= next_record:  # to find a family costs more than to ask after health
+                self._remember(child)
+                next_record = now + 5 * self.pace.look_s
             if wanting is None:
                 answered = now
                 self._was_ready = True
@@ -162,7 +166,7 @@ class Keeper(threading.Thread):
     def _look(self) -> str | None:
         try:
             return self.service.ready()
-        except Exception as error:  # noqa: BLE001 - no answer, whatever the module's reason
+        except Exception as error:
             return f"an answer ({type(error).__name__}: {error})"
 
     def _spawn(self) -> subprocess.Popen[bytes]:
@@ -188,7 +192,7 @@ class Keeper(threading.Thread):
         return child
 
     def _remember(self, child: subprocess.Popen[bytes]) -> None:
-        """Writes who the service is now, its descendants included, for the day on which the supervisor itself is killed."""
+        """Writes who the service and its descendants are, for the day on which the supervisor itself is killed."""
         try:
             members = processes.family([psutil.Process(child.pid)])
         except psutil.Error:
@@ -196,7 +200,7 @@ class Keeper(threading.Thread):
         known = [asdict(who) for member in members if (who := processes.identity(member.pid))]
         text = json.dumps({"service": self.service.name, "group": child.pid, "processes": known})
         if text != self._recorded:
-            write_atomically(self._record, text)
+            private.write(self._record, text)
             self._recorded = text
 
     def _end_all(self) -> None:
@@ -213,7 +217,7 @@ class Keeper(threading.Thread):
                 self._say(f"did not end within {self.service.stop_within_s:.0f} s: killing it")
                 _signal_group(child, signal.SIGKILL)
                 child.wait()
-        recorded = [process for who in recorded_processes(self._record) if (process := who.find())]
+        recorded = [process for who in processes.recorded(self._record) if (process := who.find())]
         leftovers = processes.family([*relatives, *recorded, *processes.marked(self.place.home, self.service.name)])
         survivors = processes.end(leftovers, within_s=self.pace.leftovers_s)
         if survivors:
@@ -246,24 +250,5 @@ class Keeper(threading.Thread):
 
 
 def _signal_group(child: subprocess.Popen[bytes], number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, number)  # not reaped yet, so the number is still the child's
-    except ProcessLookupError:
-        pass
-
-
-def recorded_processes(record: Path) -> list[processes.Identity]:
-    """Who a run/<service>.json names; empty where the file is missing or torn."""
-    try:
-        return [processes.Identity(**entry) for entry in json.loads(record.read_text())["processes"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-
-
-def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replaces a file in one step: a reader sees the old or the new, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
-        file.write(text)
-    temporary.replace(path)

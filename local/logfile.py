@@ -34,7 +34,7 @@ class LogFile:
                     file.write(f"[{self._lost} bytes of output were lost: the disk was full]\n".encode())
                     self._lost = 0
                 file.write(data)
-                if file.tell() >= self.size and data.endswith(b"\n") or file.tell() >= 2 * self.size:
+                if (file.tell() >= self.size and data.endswith(b"\n")) or file.tell() >= 2 * self.size:
                     self._rotate()
             except OSError:
                 self._lost += len(data)

@@ -1,4 +1,4 @@
-"""What must hold before anything is started: free ports and room on the disk, or a sentence that names who is in the way."""
+"""What must hold before anything is started: free ports and room on the disk, or a sentence on who is in the way."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def port_free(port: int) -> bool:
             if error.errno == errno.EADDRINUSE:
                 return False
             raise PlaceError(
-                f"Port {port} on 127.0.0.1 cannot be used: {error.strerror}. Set FLOODGATE_PORT_OFFSET to move all ports."
+                f"Port {port} on 127.0.0.1 cannot be used ({error.strerror}): set FLOODGATE_PORT_OFFSET."
             ) from error
     return True
 
@@ -63,7 +63,8 @@ def ports_in_use(ports: Mapping[int, str]) -> list[str]:
         owner = port_owner(port)
         who = processes.describe(owner) if owner else "a process of another user"
         sentences.append(
-            f"Port {port} for {service} is in use by {who}: end it, or set FLOODGATE_PORT_OFFSET to a number that moves all ports, for example 1000."
+            f"Port {port} for {service} is in use by {who}: end it, "
+            "or set FLOODGATE_PORT_OFFSET to a number that moves all ports, for example 1000."
         )
     return sentences
 

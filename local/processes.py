@@ -1,12 +1,14 @@
 """Processes of one place: who they are, how to find all of them again, how to end them.
 
-A process is known by its pid and its birth, so that a recycled pid is never hit. Every service is started with a mark in
-its environment (`<home>|<service>`); whatever it starts inherits the mark, a session of its own or not, and is found by it.
+A process is known by its pid and its birth, so that a recycled pid is never hit. Every service is started with a mark
+in its environment (`<home>|<service>`); whatever it starts inherits the mark, in any session, and is found.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import json
 import os
 import signal
 import sys
@@ -57,6 +59,14 @@ def identity(pid: int) -> Identity | None:
 @functools.cache
 def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+
+
+def recorded(record: Path) -> list[Identity]:
+    """Who a run/<service>.json names; empty where the file is missing or torn."""
+    try:
+        return [Identity(**entry) for entry in json.loads(record.read_text())["processes"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def mark(home: Path, service: str) -> dict[str, str]:
@@ -116,7 +126,7 @@ def family(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
 def end(
     processes: Iterable[psutil.Process], polite: int | None = signal.SIGTERM, within_s: float = 3.0
 ) -> list[psutil.Process]:
-    """Ends processes: the polite signal, then SIGKILL after `within_s` (at once where `polite` is None); gives survivors."""
+    """Ends processes: a polite signal, then SIGKILL after `within_s` (at once where it is None); gives survivors."""
     left = list(processes)
     if polite is not None:
         for process in left:
@@ -129,10 +139,8 @@ def end(
 
 
 def _signal(process: psutil.Process, number: int) -> None:
-    try:
+    with contextlib.suppress(psutil.Error):
         process.send_signal(number)  # psutil compares the start time before it signals
-    except psutil.Error:
-        pass
 
 
 def _alive(process: psutil.Process) -> bool:

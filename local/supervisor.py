@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from local import environment, preflight, processes
-from local.keeper import Keeper, Pace, recorded_processes, write_atomically
+from local import environment, preflight, private, processes
+from local.keeper import Keeper, Pace
 from local.logfile import LogFile
 from local.place import Place, PlaceError
 from local.service import Service
@@ -69,7 +69,7 @@ class Supervisor:
         }
 
     def run(self) -> int:
-        """Runs the stack; 0 after an orderly end, 1 where something could not be ended. Raises PlaceError at a false start."""
+        """Runs the stack; 0 after an orderly end, 1 where something is left. Raises PlaceError at a false start."""
         lock = self._take_lock()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._ended.set())
@@ -77,9 +77,8 @@ class Supervisor:
         stack = [keeper.service for keeper in self.keepers.values()]
         preflight.check_disk(self.place.home)
         preflight.check_ports({port: service.name for service in stack for port in service.ports})
-        me = processes.identity(os.getpid())
-        assert me is not None
-        write_atomically(self.run_folder / "supervisor.json", json.dumps({"pid": me.pid, "born": me.born}))
+        me = {"pid": os.getpid(), "born": processes.birth(os.getpid())}
+        private.write(self.run_folder / "supervisor.json", json.dumps(me))
         self._say(f"starting {', '.join(self.keepers)} at {self.place.home}")
         self._changed()
         for keeper in self.keepers.values():
@@ -131,7 +130,7 @@ class Supervisor:
             self._once_ready |= fresh
             if fresh:
                 environment.write(self.place)  # a service that has just begun may have made a key that clients need
-            write_atomically(self.run_folder / "status.json", json.dumps(self._status(states)))
+            private.write(self.run_folder / "status.json", json.dumps(self._status(states)))
 
     def _status(self, states: list[dict[str, Any]]) -> dict[str, Any]:
         return {
@@ -167,7 +166,7 @@ class Supervisor:
 def remains(place: Place) -> list[Any]:
     """Every process of this place's stack (psutil), found by the records, by the mark, and by descent; not this one."""
     records = (place.home / "run").glob("*.json")
-    recorded = [process for record in records for who in recorded_processes(record) if (process := who.find())]
+    recorded = [process for record in records for who in processes.recorded(record) if (process := who.find())]
     return processes.family([*recorded, *processes.marked(place.home)])
 
 

@@ -18,6 +18,6 @@ if __name__ == "__main__":
         if os.getppid() != parent:
             sys.exit("the supervisor ended before its service began")
     try:
-        os.execv(sys.argv[3], sys.argv[3:])
+        os.execv(sys.argv[3], sys.argv[3:])  # noqa: S606 - no shell is wanted
     except OSError as error:
         sys.exit(f"{sys.argv[3]} cannot be run: {error.strerror}")

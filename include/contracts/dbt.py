@@ -31,13 +31,19 @@ def files() -> dict[Path, str]:
     return texts
 
 
+def stale() -> list[Path]:
+    """The generated files that differ from what their contracts say."""
+    return [path for path, text in files().items() if not path.exists() or path.read_text() != text]
+
+
 def write() -> list[Path]:
     """Writes what is stale; gives the paths written."""
-    stale = [path for path, text in files().items() if not path.exists() or path.read_text() != text]
-    for path in stale:
+    texts = files()
+    written = stale()
+    for path in written:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(files()[path])
-    return stale
+        path.write_text(texts[path])
+    return written
 
 
 def _sources(contract: Contract, warehouse: str) -> str:

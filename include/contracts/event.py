@@ -29,7 +29,9 @@ class Window(msgspec.Struct, frozen=True):
             if moment.microsecond:
                 raise ValueError(f"window {name} {moment.isoformat()} is not a whole second; cut it to one")
         if self.end <= self.start:
-            raise ValueError(f"window {self.start.isoformat()} to {self.end.isoformat()} is empty; its end must be later")
+            raise ValueError(
+                f"window {self.start.isoformat()} to {self.end.isoformat()} is empty; its end must be later"
+            )
 
     @property
     def start_ms(self) -> int:

@@ -1,7 +1,8 @@
 """Generators: what happens in a domain, as a pure function of contract, window, seed, shard and size.
 
-The same arguments give the same bytes: no clock, no unseeded draw. A domain's generator is the module of its name, found
-by it; it has `events(contract, window, *, seed, size=None, shard="0", **options)` and `bootstrap(contract)`.
+The same arguments give the same bytes: no clock, no unseeded draw. A domain's generator is the module of its name. It
+has `events(contract, window, *, seed, size=None, shard="0", **options)`, `bootstrap(contract)`, and OPENING, the window
+that the bootstrap lies in.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from include.contracts import Contract
 from include.contracts.event import BurstId, Event, Window
 
-__all__ = ["BurstId", "Event", "GeneratorMissing", "Window", "bootstrap", "events", "opening", "shard_of"]
+__all__ = ["BurstId", "Event", "GeneratorMissing", "Window", "bootstrap", "burst", "events", "opening", "shard_of"]
 
 
 class GeneratorMissing(LookupError):
@@ -28,6 +29,20 @@ def events(
     return _module(contract.domain).events(contract, window, seed=seed, size=size, shard=shard, **options)  # type: ignore[no-any-return]
 
 
+def burst(
+    contract: Contract, window: Window, *, seed: int, size: int | None = None, shard: str = "0", **options: Any
+) -> tuple[BurstId, Iterator[Event]]:
+    """The events of a window, and the name of the burst to produce them as.
+
+    Mostly that of domain, window and shard; a replay of files bears a name that the files decide. Raises as events().
+    """
+    module = _module(contract.domain)
+    if hasattr(module, "burst"):
+        return module.burst(contract, window, seed=seed, size=size, shard=shard, **options)  # type: ignore[no-any-return]
+    name = BurstId(contract.domain, window, shard)
+    return name, events(contract, window, seed=seed, size=size, shard=shard, **options)
+
+
 def bootstrap(contract: Contract) -> Iterator[Event]:
     """What the domain has before its first burst; none for most. Raises GeneratorMissing."""
     return _module(contract.domain).bootstrap(contract)  # type: ignore[no-any-return]
@@ -39,7 +54,7 @@ def opening(contract: Contract) -> BurstId:
 
 
 def shard_of(size: int | None, index: int = 0) -> str:
-    """The shard a burst belongs in: "0" on schedule, else one of its own for each size, so that none replaces another."""
+    """The shard a burst belongs in: "0" on schedule, else one a size and index: none replaces another."""
     return "0" if size is None else f"size-{size}.{index}"
 
 

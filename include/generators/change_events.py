@@ -62,7 +62,7 @@ def written(change: Change, position: int, captured_ms: int) -> Iterator[Event]:
         before or NULL,
         after or NULL,
         made_ms,
-        made_ms * POSITIONS_PER_MS,
+        position // POSITIONS_PER_MS * POSITIONS_PER_MS,
         position,
         made_ms,
         made_ms,

@@ -40,7 +40,7 @@ class Draws:
 
     def fractions(self, n: int) -> Floats:
         """`n` numbers from 0 up to, not including, 1."""
-        return (self._raw(n) >> np.uint64(11)) * 2.0**-53
+        return (self._raw(n) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def picks(self, n: int, weights: Sequence[float]) -> Ints:
         """`n` indexes into `weights`, each as often as its weight says."""

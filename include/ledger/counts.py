@@ -7,9 +7,8 @@ from collections.abc import Iterable
 import msgspec
 
 from include.contracts import Contract, Topic
-from include.contracts.paths import column
+from include.contracts.paths import column, snowflake_conforms
 from include.contracts.paths import snowflake as snowflake_path
-from include.contracts.paths import snowflake_conforms
 from include.warehouses.clickhouse import Clickhouse
 from include.warehouses.landing import LANDING
 from include.warehouses.snowflake import Snowflake

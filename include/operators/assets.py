@@ -5,9 +5,9 @@ from __future__ import annotations
 from airflow.sdk import Asset
 
 
-def topic(name: str) -> Asset:
-    """A Kafka topic; its events say which burst was produced."""
-    return Asset(name=f"topic_{name}", uri=f"floodgate://topic/{name}")
+def bursts(domain: str) -> Asset:
+    """A domain's topics, filled by its bursts; each event says which burst, its state store which stretches of time."""
+    return Asset(name=f"bursts_{domain}", uri=f"floodgate://bursts/{domain}")
 
 
 def marts(warehouse: str, domain: str) -> Asset:

@@ -38,7 +38,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 def build(folder: Path, warehouse: str, endpoint: Endpoint, group: Group, models: Iterable[str]) -> dict[str, Record]:
-    """Builds models of a group with their tests: id -> record. Raises BuildError where no record would tell of a failure."""
+    """Builds models of a group with their tests: id -> record. Raises BuildError for what no record would tell."""
     wanted = {model: (model, *group.tests[model]) for model in models}
     selected = sorted({group.names[uid] for uids in wanted.values() for uid in uids})
     outcomes, success = _invoke(folder, warehouse, endpoint, selected)
@@ -66,9 +66,7 @@ def _record(uids: tuple[str, ...], outcomes: Mapping[str, Outcome]) -> Record:
     return Record(verdict, tuple(lines))
 
 
-def _invoke(
-    folder: Path, warehouse: str, endpoint: Endpoint, selected: list[str]
-) -> tuple[dict[str, Outcome], bool]:
+def _invoke(folder: Path, warehouse: str, endpoint: Endpoint, selected: list[str]) -> tuple[dict[str, Outcome], bool]:
     from dbt.cli.main import dbtRunner
 
     with tempfile.TemporaryDirectory(prefix="dbt_") as temporary:

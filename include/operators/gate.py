@@ -28,9 +28,7 @@ class Gate(BaseOperator):
     ui_color = "#ffd7d7"
 
     def __init__(self, *, warehouse: str, domain: str, **kwargs: Any) -> None:
-        super().__init__(
-            inlets=[assets.marts(warehouse, domain)], **{"on_failure_callback": gate_failed, **kwargs}
-        )
+        super().__init__(inlets=[assets.marts(warehouse, domain)], **{"on_failure_callback": gate_failed, **kwargs})
         self.warehouse = warehouse
         self.domain = domain
 
@@ -38,9 +36,7 @@ class Gate(BaseOperator):
         """Pushes the suite's result as XCom `return_value`, then raises Held where something critical failed."""
         from include.expectations import runner  # Great Expectations takes 8 s to import
 
-        result = runner.run(
-            self.domain, self.warehouse, endpoint(WAREHOUSES[self.warehouse]), run_id=context["run_id"]
-        )
+        result = runner.run(self.domain, self.warehouse, endpoint(WAREHOUSES[self.warehouse]), run_id=context["run_id"])
         context["ti"].xcom_push(key="return_value", value=result.to_json())
         memory = context["asset_state_store"][assets.marts(self.warehouse, self.domain)]
         link = run_link(context["dag"].dag_id, context["run_id"])

@@ -70,8 +70,6 @@ def group(manifest: Mapping[str, Any], folder: str) -> Group:
 
 
 def _parents(node: Mapping[str, Any]) -> set[str]:
-    if node["resource_type"] == "unit_test":  # its inputs are written in it; it asks the tested model alone
-        return {node["tested_node_unique_id"]} if node.get("tested_node_unique_id") else set(node["depends_on"]["nodes"])
     return set(node["depends_on"]["nodes"])
 
 

@@ -12,7 +12,6 @@ from airflow.sdk import BaseOperator
 
 from include.connections import CLICKHOUSE, CONNECT, KAFKA, SNOWFLAKE
 from include.contracts import Contract, all_contracts
-from include.operators import assets
 from include.operators.endpoints import endpoint
 from include.operators.watermark import connect
 
@@ -87,7 +86,7 @@ class EnsureConnectors(BaseOperator):
         async with ConnectClient(sinks) as client:
             for name, config in wanted.items():
                 found = await client.config(name)
-                differing = sorted(k for k in config.keys() | (found or {}).keys() - {"name"} if _differs(found, config, k))
+                differing = _differing(found or {}, config)
                 if found is None or differing:
                     await client.put(name, config)
                     changed.append(f"made {name}" if found is None else f"changed {name}: {', '.join(differing)}")
@@ -97,22 +96,19 @@ class EnsureConnectors(BaseOperator):
 
 
 class Bootstrap(BaseOperator):
-    """The events of a domain that come once: its shops, products, customers. Does nothing where their receipt is there."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        contracts = [contract for contract in all_contracts() if contract.burst is not None]
-        super().__init__(outlets=[assets.topic(t.name) for c in contracts for t in c.topics], **kwargs)
+    """The events of a domain that come once: shops, products, customers. Does nothing where their receipt is there."""
 
     def execute(self, context: Any) -> list[str]:
         """Raises what the Kafka room raises."""
-        from include.operators.produce import bootstrap
+        from include.operators.bursts import bootstrap
 
         kafka = endpoint(KAFKA)
         return _logged(self, [line for contract in all_contracts() if (line := bootstrap(kafka, contract))])
 
 
-def _differs(found: dict[str, str] | None, wanted: dict[str, str], key: str) -> bool:
-    return found is not None and found.get(key) != wanted.get(key)
+def _differing(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
+    """Settings that differ; Connect adds the connector's name to what it was given."""
+    return sorted(key for key in wanted.keys() | found.keys() - {"name"} if found.get(key) != wanted.get(key))
 
 
 def _columns(client: Any) -> dict[str, set[str]]:

@@ -18,7 +18,8 @@ _OFFSETS = {
         "from landing.`{table}` group by topic, partition"
     ),
     "snowflake": (
-        "select '{table}' as name, record_metadata:topic::string as topic, record_metadata:partition::int as partition, "
+        "select '{table}' as name, record_metadata:topic::string as topic, "
+        "record_metadata:partition::int as partition, "
         "max(record_metadata:offset::int) as last_offset from landing.{table} group by 2, 3"
     ),
 }
@@ -64,7 +65,7 @@ class Landed(BaseOperator):
         elif not landed:
             raise AirflowSkipException(f"nothing of {self.domain} has ever landed in {self.warehouse}")
         elif now == before:
-            raise AirflowSkipException(f"nothing of {self.domain} landed in {self.warehouse} since the last publication")
+            raise AirflowSkipException(f"nothing of {self.domain} landed in {self.warehouse} since it was published")
         return now
 
 

@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from local.clickhouse import http, native
-from local.clickhouse.engine import Engine, UnusableError, User
+from local.clickhouse.connection import User
+from local.clickhouse.engine import Engine, UnusableError
 from local.clickhouse.errors import EngineError
 
 

@@ -1,33 +1,27 @@
-"""What a request over HTTP gets: from parameters, headers and a body to a status, headers and a body or a stream."""
+"""What a request over HTTP gets: a status, headers, and a body or a stream of it."""
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from email.parser import BytesParser
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from local.clickhouse import sql
-from local.clickhouse.engine import Connection, Engine, User
+from local.clickhouse.connection import Connection, User
+from local.clickhouse.engine import Engine
 from local.clickhouse.errors import EngineError
 from local.clickhouse.native_blocks import arguments, blocks
+from local.clickhouse.request import Query, Request, signed_in, take_apart
 
 STATUS = (
     dict.fromkeys((6, 26, 27, 32, 33, 36, 37, 38, 41, 53, 62, 72, 117, 271, 321, 372, 374, 376, 456, 457), 400)
     | dict.fromkeys((46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336), 404)
     | dict.fromkeys((192, 193, 497, 516), 403)
     | {48: 501, 159: 408, 194: 401, 229: 413, 373: 409}
-)
-_NOT_SETTINGS = frozenset(
-    "query database default_format user password query_id session_id session_timeout session_check close_session "  # noqa: SIM905
-    "compress decompress enable_http_compression http_zlib_compression_level client_protocol_version quota_key "
-    "stacktrace role buffer_size wait_end_of_query".split()
 )
 _MIME = {
     "JSON": "application/json; charset=UTF-8",
@@ -38,23 +32,15 @@ _MIME = {
 }
 # Formats whose chunks can be put one after the other.
 _STREAMED = {"Native", "RowBinary", "TabSeparated", "TSV", "CSV", "JSONEachRow", "JSONCompactEachRow"}
-_ENCODINGS = {"gzip", "deflate", "br", "lz4", "zstd", "xz"}
 _TAG = "floodgatefailure"  # sixteen letters, so that a client finds an error in the midst of a stream
 
 
 @dataclass
-class Request:
-    """One HTTP request: header names in lower case, the body without its transfer encoding."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-
-@dataclass
 class Response:
-    """`body`: bytes, or an iterator of chunks. `close` must be called when it was sent, or could not be."""
+    """`body`: bytes, or an iterator of chunks. `close` gives the connection back, and may be called twice.
+
+    It must be called: before the end of the answer is sent, or when it cannot be sent.
+    """
 
     status: int
     headers: dict[str, str]
@@ -62,37 +48,11 @@ class Response:
     close: Callable[[], None] = lambda: None
 
 
-@dataclass
-class _Query:
-    """A request taken apart: parameters of the URL and of the form, the statement and the bytes after it."""
-
-    parameters: dict[str, str]
-    headers: Mapping[str, str]
-    method: str
-    statement: bytes = b""
-    body: bytes = b""
-    external: dict[str, bytes] = field(default_factory=dict)
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """Parameters that are settings of the engine."""
-        of_tables = {f"{name}_{part}" for name in self.external for part in ("format", "structure", "types")}
-        others = _NOT_SETTINGS | of_tables
-        return {k: v for k, v in self.parameters.items() if k not in others and not k.startswith("param_")}
-
-    @property
-    def values(self) -> dict[str, str]:
-        """Values of the statement's {placeholders}."""
-        return {name[6:]: value for name, value in self.parameters.items() if name.startswith("param_")}
-
-
 def answer(engine: Engine, request: Request) -> Response:
     """The response to a request, whatever happens; errors have the server's status, header and wording."""
-    url = urlsplit(request.target)
-    asks_for_life = url.path == "/ping" or (url.path == "/" and not url.query and not request.body)
-    if request.method in ("GET", "HEAD") and asks_for_life:
+    if request.asks_for_life:
         return Response(200, {"Content-Type": "text/html; charset=UTF-8"}, b"Ok.\n")
-    query = _Query(dict(parse_qsl(url.query, keep_blank_values=True)), request.headers, request.method)
+    query = request.query()
     headers = {
         "X-ClickHouse-Server-Display-Name": "local",
         "X-ClickHouse-Query-Id": query.parameters.get("query_id") or str(uuid.uuid4()),
@@ -100,8 +60,8 @@ def answer(engine: Engine, request: Request) -> Response:
     }
     try:
         with ExitStack() as stack:
-            user = _signed_in(engine, query)
-            _take_apart(engine, user, query, request.body)
+            user = signed_in(engine, query)
+            take_apart(engine, user, query, request.body)
             response = _run(engine, user, query, stack)
             response.headers = headers | response.headers
             response.close = stack.pop_all().close
@@ -123,46 +83,7 @@ def _wording(engine: Engine, error: EngineError) -> bytes:
     return f"{error.text} (version {engine.version})\n".encode("utf-8", "replace")
 
 
-def _signed_in(engine: Engine, query: _Query) -> User:
-    name = query.headers.get("x-clickhouse-user") or query.parameters.get("user") or "default"
-    password = query.headers.get("x-clickhouse-key") or query.parameters.get("password", "")
-    scheme, _, credentials = query.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            name, _, password = base64.b64decode(credentials).decode().partition(":")
-        except ValueError:
-            raise EngineError(516, "AUTHENTICATION_FAILED", "The Authorization header cannot be read.") from None
-    return engine.user(name, password)
-
-
-def _take_apart(engine: Engine, user: User, query: _Query, body: bytes) -> None:
-    query.statement = query.parameters.get("query", "").encode("utf-8", "surrogateescape")
-    content_type = query.headers.get("content-type", "")
-    if content_type.startswith("multipart/form-data"):
-        form = BytesParser().parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
-        for part in form.walk():
-            name, value = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
-            if not isinstance(name, str) or not isinstance(value, bytes):
-                continue
-            if part.get_filename() is not None:
-                query.external[name] = value
-            elif name == "query":
-                query.statement = value
-            else:
-                query.parameters[name] = value.decode()
-    else:
-        if query.parameters.get("decompress", "0") != "0":
-            raise EngineError(48, "NOT_IMPLEMENTED", "decompress=1 is not served here: use Content-Encoding.")
-        query.body = body
-        encoding = query.headers.get("content-encoding", "identity").lower()
-        if body and encoding not in ("identity", ""):
-            if encoding not in _ENCODINGS:
-                raise EngineError(89, "UNKNOWN_COMPRESSION_METHOD", f"Unknown Content-Encoding '{encoding}'.")
-            with engine.connection(user) as connection:
-                query.body = connection.decompressed(body, encoding)
-
-
-def _run(engine: Engine, user: User, query: _Query, stack: ExitStack) -> Response:
+def _run(engine: Engine, user: User, query: Query, stack: ExitStack) -> Response:
     started, parameters = time.perf_counter_ns(), query.parameters
     insert = sql.split_insert(query.statement or query.body)
     rows = insert.data if insert else b""
@@ -176,7 +97,8 @@ def _run(engine: Engine, user: User, query: _Query, stack: ExitStack) -> Respons
         connection = stack.enter_context(engine.session(user, session_id, timeout_s, must_exist))
     else:
         connection = stack.enter_context(engine.connection(user))
-    kind = "MUTATING" if insert else connection.kind(statement)
+    # Rows in a format of their own are none of the parser's business.
+    kind = "MUTATING" if insert and insert.format != "Values" else connection.kind(statement)
     if query.method not in ("POST", "PUT") and kind.startswith("MUTATING"):
         message = "Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly. Use POST."
         raise EngineError(164, "READONLY", message)
@@ -216,7 +138,7 @@ def _external_table(
 
 
 def _select(
-    engine: Engine, connection: Connection, query: _Query, statement: bytes, default: str, kind: str, started: int
+    engine: Engine, connection: Connection, query: Query, statement: bytes, default: str, kind: str, started: int
 ) -> Response:
     clause = sql.trailing_format(statement)
     if clause and clause[0].lower() not in engine.formats:

@@ -1,4 +1,4 @@
-"""The engine in this process: its users, its connections and sessions, inserts whose every error is raised.
+"""The engine in this process: its data folder, its users, its connections and sessions.
 
 chDB allows one process a data folder, any number of connections in it, and releases the interpreter while it works.
 """
@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import fcntl
 import hmac
-import logging
 import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
-from local.clickhouse import sql
+from local.clickhouse.connection import INCOMING, Connection, User, translated
 from local.clickhouse.errors import EngineError
-from local.clickhouse.wire import Reader
 
 LEAST_FREE_MB = 100
-log = logging.getLogger("clickhouse.engine")
 # Relative, for the path of the data folder may hold signs that mean something in a connection string.
 _PATH = "engine?config-file=engine.xml"
 _CONFIG = """<clickhouse>
@@ -42,121 +38,6 @@ class UnusableError(Exception):
     """The data folder cannot be used; the text says why and what to do."""
 
 
-@dataclass(frozen=True)
-class User:
-    """Who signs in. A `readonly` user may read, and keep temporary tables."""
-
-    name: str
-    password: str = field(repr=False)
-    readonly: bool = False
-
-
-class Connection:
-    """One connection of the engine: its database, settings and temporary tables. Every failure is an EngineError."""
-
-    def __init__(self, raw: Any, user: User, known_settings: frozenset[str]) -> None:
-        self.user, self._raw, self._known = user, raw, known_settings
-        self._stream: Any = None
-        if user.readonly:
-            self.query("SET readonly = 2")
-
-    def query(self, statement: str | bytes, format_: str = "TSVRaw", params: Mapping[str, str] | None = None) -> Any:
-        """Runs one statement to its end. The result has bytes(), rows_read(), rows_written(), storage_rows_read()."""
-        self._end_stream()
-        with _translated():
-            return self._raw.query(statement, format_, params=dict(params or {}))
-
-    def text(self, statement: str | bytes) -> str:
-        """The answer of a statement as tab separated text."""
-        return self.query(statement).bytes().decode("utf-8", "replace").rstrip("\n")
-
-    def stream(self, statement: bytes, format_: str) -> Iterator[Any] | None:
-        """The answer chunk by chunk, or None where a statement cannot be streamed (it has not run then).
-
-        The next statement on this connection ends the stream.
-        """
-        self._end_stream()
-        try:
-            with _translated():
-                self._stream = self._raw.send_query(statement, format_)
-        except EngineError as error:
-            if "Streaming query is not supported" in error.message:
-                return None
-            raise
-        return _chunks(self._stream)
-
-    def _end_stream(self) -> None:
-        # By hand and in time: a stream that outlives its connection brings the engine down.
-        if self._stream is not None:
-            with suppress(RuntimeError):
-                self._stream.close()
-            self._stream = None
-
-    def kind(self, statement: bytes) -> str:
-        """READ_ONLY, MUTATING, MUTATING_GLOBAL, CONTROL or UNKNOWN; raises EngineError for more than one statement."""
-        found = self._raw._conn.classify_query(statement.decode("utf-8", "replace"))
-        if found["statement_count"] > 1:
-            raise EngineError(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed).")
-        return found["query_class"].name
-
-    def insert(self, insert: sql.Insert, data: bytes) -> tuple[int, int]:
-        """Inserts the rows in `data`; gives rows and bytes written, materialized views included.
-
-        By way of a file: the engine's streaming insert keeps quiet about rows that a constraint or a view refused.
-        """
-        with _kept(data) as path:
-            result = self.query(insert.from_file(path))
-            return result.rows_written(), result.bytes_written()
-
-    def decompressed(self, data: bytes, method: str) -> bytes:
-        """A compressed body as it was: gzip, deflate, br, lz4, zstd or xz. Raises EngineError where it is damaged."""
-        with _kept(data) as path:
-            return self.query(f"SELECT * FROM file('{path}', 'RawBLOB', 'body String', '{method}')", "RawBLOB").bytes()
-
-    def columns(self, statement: bytes | str, params: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
-        """Name and full type of each column of a statement's answer, which is computed to that end: ask for no rows."""
-        header = Reader(data=self.query(statement, "RowBinaryWithNamesAndTypes", params).bytes())
-        names = [header.text() for _ in range(header.varint())]
-        return [(name, header.text()) for name in names]
-
-    @contextmanager
-    def applied(
-        self, database: str | None, settings: Mapping[str, str], revert: bool, strict: bool = True
-    ) -> Iterator[None]:
-        """Database and settings of one request, both as before afterwards if `revert`.
-
-        Unknown settings are refused if `strict` (EngineError 115), else ignored.
-        """
-        # The engine would print its trace on stderr; the server's log is not the client's.
-        wanted = {name: value for name, value in settings.items() if name != "send_logs_level"}
-        for name in wanted if strict else ():
-            if name not in self._known:
-                message = f"Setting {name} is neither a builtin setting nor one of those this server was started with"
-                raise EngineError(115, "UNKNOWN_SETTING", message)
-        wanted = {name: value for name, value in wanted.items() if name in self._known}
-        home = self.text("SELECT currentDatabase()") if revert and database else None
-        if database:
-            self.query("USE " + sql.identifier(database))
-        if wanted:
-            # readonly last, for nothing can be set after it.
-            ordered = sorted(wanted, key="readonly".__eq__)
-            self.query("SET " + ", ".join(f"{name} = {sql.literal(wanted[name])}" for name in ordered))
-        try:
-            yield
-        finally:
-            back = [name for name in wanted if name != "readonly"] if revert else []
-            with suppress(EngineError):
-                if back:
-                    self.query("SET " + ", ".join(f"{name} = DEFAULT" for name in back))
-                if home:
-                    self.query("USE " + sql.identifier(home))
-
-    def close(self) -> None:
-        """Ends the connection, its temporary tables and a stream on it."""
-        self._end_stream()
-        self._raw.close()
-
-
 @dataclass
 class _Session:
     connection: Connection | None = None
@@ -172,8 +53,8 @@ class Engine:
 
         self._lock_file = _claim(home)
         (home / "engine.xml").write_text(_CONFIG.format(memory=memory_bytes))
-        shutil.rmtree(home / "incoming", ignore_errors=True)
-        (home / "incoming").mkdir()
+        shutil.rmtree(home / INCOMING, ignore_errors=True)
+        (home / INCOMING).mkdir()
         os.chdir(home)
         self._chdb = chdb
         self._keep = chdb.connect(_PATH)  # the engine stops when its last connection closes
@@ -233,7 +114,7 @@ class Engine:
                 connection.close()
 
     def _connect(self, user: User) -> Connection:
-        with _translated():
+        with translated():
             return Connection(self._chdb.connect(_PATH), user, self.settings)
 
     @contextmanager
@@ -282,36 +163,3 @@ def _claim(home: Path) -> Any:
         reason = f"the disk of {home} has {free} MB free and {LEAST_FREE_MB} MB are needed: make room and start again"
         raise UnusableError(reason)
     return lock
-
-
-def _chunks(result: Any) -> Iterator[Any]:
-    with _translated():
-        yield from result
-
-
-@contextmanager
-def _kept(data: bytes) -> Iterator[str]:
-    """The path of a file that holds `data`, for the engine to read."""
-    try:
-        with NamedTemporaryFile(dir="incoming") as file:
-            file.write(data)
-            file.flush()
-            yield f"incoming/{Path(file.name).name}"
-    except OSError as error:
-        message = f"Cannot keep {len(data)} bytes of a request: {error.strerror}."
-        raise EngineError(243, "NOT_ENOUGH_SPACE", message) from None
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """chDB raises RuntimeError with the engine's text."""
-    try:
-        yield
-    except EngineError:
-        raise
-    except RuntimeError as error:
-        if "shutting down due to a fatal error" in str(error):
-            # The engine has seen memory that cannot be: nothing works any more, and a restart loses nothing.
-            log.critical("the engine broke down, this process ends: %s", " ".join(str(error).split())[:500])
-            os._exit(3)
-        raise EngineError.parse(str(error)) from None

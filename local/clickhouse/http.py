@@ -6,9 +6,10 @@ import logging
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from local.clickhouse.answers import Request, Response, answer, refusal
+from local.clickhouse.answers import Response, answer, refusal
 from local.clickhouse.engine import Engine
 from local.clickhouse.errors import EngineError
+from local.clickhouse.request import Request
 
 MOST_BYTES = 1 << 30
 log = logging.getLogger("clickhouse.http")
@@ -32,8 +33,6 @@ def _unread(message: str) -> EngineError:
 class _Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
-    server_version = "ClickHouse"
-    sys_version = ""
     timeout = 600  # an idle client's thread ends
     # Whole responses in one packet, at once.
     wbufsize = -1
@@ -102,6 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
             text = response.body[:500].decode("utf-8", "replace").strip()
             log.warning("%s refused or failed (%s): %s", self.command, response.status, " ".join(text.split()))
         try:
+            if isinstance(response.body, bytes):
+                response.close()  # a session must be free before its client knows that the answer is complete
             self.send_response(response.status)
             for name, value in response.headers.items():
                 self.send_header(name, value)
@@ -116,12 +117,17 @@ class _Handler(BaseHTTPRequestHandler):
                 for chunk in response.body:
                     self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
                     self.wfile.flush()
+                response.close()
                 self.wfile.write(b"0\r\n\r\n")
             self.wfile.flush()
         except OSError:
             self.close_connection = True  # the client has gone
         finally:
             response.close()
+
+    def version_string(self) -> str:
+        """The Server header."""
+        return "ClickHouse"
 
     def log_message(self, format: str, *args: object) -> None:
         """Normal operation logs nothing."""

@@ -9,21 +9,29 @@ import socketserver
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from local.clickhouse import sql
-from local.clickhouse.engine import Connection, Engine
+from local.clickhouse.connection import Connection
+from local.clickhouse.engine import Engine
 from local.clickhouse.errors import EngineError, UnsupportedError
-from local.clickhouse.native_blocks import blocks, header, parse, skip_column
-from local.clickhouse.wire import Reader, string, varint
+from local.clickhouse.native_blocks import blocks, header
+from local.clickhouse.native_packets import (
+    CANCEL,
+    DATA,
+    HELLO,
+    PING,
+    PROFILE_EVENTS,
+    QUERY,
+    REVISION,
+    Data,
+    Incoming,
+    Query,
+)
+from local.clickhouse.wire import string, varint
 
-REVISION = 54459
-_HELLO, _QUERY, _DATA, _CANCEL, _PING = 0, 1, 2, 3, 4
 _TO_HELLO, _TO_DATA, _TO_EXCEPTION, _TO_PROGRESS, _TO_PONG, _TO_END, _TO_PROFILE, _TO_EVENTS = 0, 1, 2, 3, 4, 5, 6, 14
 _BLOCK_INFO = b"\x01\x00\x02\xff\xff\xff\xff\x00"
-# What a client's revision adds to the protocol.
-_DISTRIBUTED_DEPTH, _START_TIME, _REPLICAS, _COLUMN_MARK, _PROFILE_EVENTS = 54448, 54449, 54453, 54454, 54456
-_ADDENDUM, _PARAMETERS = 54458, 54459
 log = logging.getLogger("clickhouse.native")
 
 
@@ -53,27 +61,6 @@ class _Handler(socketserver.BaseRequestHandler):
 
 
 @dataclass
-class _Data:
-    """One data packet of the client: the name of its table, its columns, its rows, FORMAT Native bytes."""
-
-    table: str
-    columns: list[tuple[str, str]]
-    rows: int
-    data: bytes
-
-
-@dataclass
-class _Query:
-    """One query packet, with the external tables that follow it."""
-
-    statement: bytes
-    settings: dict[str, str]
-    important: bool
-    parameters: dict[str, str]
-    external: list[_Data] = field(default_factory=list)
-
-
-@dataclass
 class _Totals:
     rows: int = 0
     bytes: int = 0
@@ -83,55 +70,46 @@ class _Totals:
 
 
 class _Client:
-    """One client from hello to its end. An UnsupportedError error closes it: the stream is out of step then."""
+    """One client from hello to its end. An UnsupportedError closes it: the stream is out of step then."""
 
     def __init__(self, connected: socket.socket, engine: Engine) -> None:
-        self._socket, self._engine, self._reader = connected, engine, Reader(connected)
-        self._revision, self._mark = 0, b""
+        self._socket, self._engine, self._in = connected, engine, Incoming(connected, engine.settings)
 
     def serve(self) -> None:
-        reader = self._reader
-        packet = reader.varint()
+        """Serves packet after packet; raises EOFError where the client hangs up."""
+        packet = self._in.packet()
         if packet in (ord("G"), ord("P")):
             text = b"Port %d is for native clients: use the HTTP port.\r\n" % self._socket.getsockname()[1]
             return self._send(b"HTTP/1.0 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(text), text)
-        if packet != _HELLO:
+        if packet != HELLO:
             return None
-        reader.text()
-        reader.varint(), reader.varint()
-        self._revision = min(reader.varint(), REVISION)
-        self._mark = b"\0" if self._since(_COLUMN_MARK) else b""
-        database, name, password = reader.text(), reader.text(), reader.text()
+        hello = self._in.hello()
         try:
-            user = self._engine.user(name or "default", password)
+            user = self._engine.user(hello.user or "default", hello.password)
             with self._engine.connection(user) as connection:
-                with connection.applied(database, {}, revert=False):
+                with connection.applied(hello.database, {}, revert=False):
                     self._hello()
-                while self._packet(connection):
-                    reader.drop()
+                while self._serve_packet(connection):
+                    pass
         except EngineError as error:
             self._exception(error)
-
-    def _since(self, revision: int) -> bool:
-        return self._revision >= revision
 
     def _hello(self) -> None:
         major, minor, patch = (int(part) for part in self._engine.version.split(".")[:3])
         version = varint(major) + varint(minor) + varint(REVISION)
         zone = string(self._engine.timezone)
         self._send(varint(_TO_HELLO), string("ClickHouse"), version, zone, string("local"), varint(patch))
-        if self._since(_ADDENDUM):
-            self._reader.text()  # quota key
+        self._in.addendum()
 
-    def _packet(self, connection: Connection) -> bool:
-        """Serves one packet of the client; False where it said goodbye or something unknown."""
-        packet = self._reader.varint()
-        if packet == _PING:
+    def _serve_packet(self, connection: Connection) -> bool:
+        """Serves one packet of the client; False for one that is unknown."""
+        packet = self._in.packet()
+        if packet == PING:
             self._send(varint(_TO_PONG))
-        elif packet == _DATA:
-            self._read_data()  # left over from an INSERT that failed
-        elif packet == _QUERY:
-            query = self._read_query()
+        elif packet == DATA:
+            self._in.data()  # left over from an INSERT that failed
+        elif packet == QUERY:
+            query = self._in.query()
             try:
                 with self._engine.busy():
                     self._run(connection, query)
@@ -140,82 +118,10 @@ class _Client:
             except EngineError as error:
                 self._exception(error)
         else:
-            return packet == _CANCEL
+            return packet == CANCEL
         return True
 
-    def _read_query(self) -> _Query:
-        reader = self._reader
-        reader.text()  # query id
-        if reader.byte():
-            self._skip_client_info()
-        settings, important = {}, False
-        while name := reader.text():
-            flags, settings[name] = reader.varint(), reader.text()
-            important = important or bool(flags & 1 and name not in self._engine.settings)
-        reader.text()  # secret between servers
-        reader.varint()  # stage
-        compressed = reader.varint()
-        statement = reader.take(reader.varint())
-        parameters: dict[str, str] = {}
-        while self._since(_PARAMETERS) and (name := reader.text()):
-            reader.varint()
-            parameters[name] = reader.text()
-        if compressed:
-            raise UnsupportedError("Compression over the native protocol is not served here: connect without it.")
-        query = _Query(statement, settings, important, parameters)
-        while True:
-            if reader.varint() != _DATA:
-                raise EOFError
-            data = self._read_data()
-            if not data.columns and not data.table:
-                return query
-            query.external.append(data)
-
-    def _skip_client_info(self) -> None:
-        reader = self._reader
-        for _ in range(3):
-            reader.text()  # initial user, query id, address
-        if self._since(_START_TIME):
-            reader.skip(8)
-        reader.byte()  # interface: TCP
-        for _ in range(3):
-            reader.text()  # the system's user, host, client
-        for _ in range(3):
-            reader.varint()  # version and revision
-        reader.text()  # quota key
-        if self._since(_DISTRIBUTED_DEPTH):
-            reader.varint()
-        reader.varint()  # patch
-        if reader.byte():  # OpenTelemetry
-            reader.skip(24)
-            reader.text()
-            reader.byte()
-        if self._since(_REPLICAS):
-            for _ in range(3):
-                reader.varint()
-
-    def _read_data(self) -> _Data:
-        reader = self._reader
-        reader.drop()
-        table = reader.text()
-        while field_number := reader.varint():
-            reader.skip(1 if field_number == 1 else 4)
-        reader.drop()
-        count, rows = reader.varint(), reader.varint()
-        columns, parts = [], [reader.drop()]
-        for _ in range(count):
-            name, type_ = reader.text(), reader.text()
-            columns.append((name, type_))
-            layout = parse(type_)
-            parts.append(reader.drop())
-            if self._mark and reader.byte():
-                raise UnsupportedError("Sparse columns over the native protocol are not served here.")
-            reader.drop()
-            skip_column(reader, layout, rows)
-            parts.append(reader.drop())
-        return _Data(table, columns, rows, b"".join(parts))
-
-    def _run(self, connection: Connection, query: _Query) -> None:
+    def _run(self, connection: Connection, query: Query) -> None:
         totals = _Totals()
         readonly = connection.user.readonly
         insert = sql.split_insert(query.statement)
@@ -229,6 +135,7 @@ class _Client:
             if insert is None:
                 self._select(connection, query.statement, totals)
             elif insert.data.strip():
+                connection.kind(query.statement)
                 totals.written_rows, totals.written_bytes = connection.insert(insert, insert.data)
             else:
                 self._insert(connection, insert, totals)
@@ -239,7 +146,7 @@ class _Client:
             self._send(varint(_TO_PROFILE), counts, b"\0", varint(0), b"\0")
         self._send(varint(_TO_END))
 
-    def _external_table(self, connection: Connection, table: _Data, stack: ExitStack) -> None:
+    def _external_table(self, connection: Connection, table: Data, stack: ExitStack) -> None:
         name = sql.identifier(table.table)
         columns = ", ".join(f"{sql.identifier(column)} {type_}" for column, type_ in table.columns)
         connection.query(f"CREATE TEMPORARY TABLE {name} ({columns}) ENGINE = Memory")
@@ -262,7 +169,7 @@ class _Client:
                 return self._select_zoned(connection, statement, wrapped, totals)
             announced = self._send_blocks(chunk, types, totals, announced)
         if not announced and kind == "READ_ONLY":
-            self._send_block(header(connection.columns(wrapped), self._mark))
+            self._send_block(header(connection.columns(wrapped), self._in.mark))
 
     def _select_zoned(self, connection: Connection, statement: bytes, wrapped: bytes, totals: _Totals) -> None:
         try:
@@ -286,12 +193,12 @@ class _Client:
 
     def _cancelled(self) -> bool:
         readable = select.select([self._socket], [], [], 0)[0]
-        return bool(readable) and self._reader.varint() == _CANCEL
+        return bool(readable) and self._in.packet() == CANCEL
 
     def _send_blocks(self, chunk: bytes, types: list[str] | None, totals: _Totals, announced: bool) -> bool:
-        for block in blocks(chunk, types, self._mark):
+        for block in blocks(chunk, types, self._in.mark):
             if not announced:
-                self._send_block(header(block.columns, self._mark))
+                self._send_block(header(block.columns, self._in.mark))
                 announced = True
             totals.rows += block.rows
             totals.bytes += len(block.data)
@@ -301,19 +208,19 @@ class _Client:
 
     def _insert(self, connection: Connection, insert: sql.Insert, totals: _Totals) -> None:
         """Tells the client the columns, takes its blocks until an empty one, inserts them as one."""
-        self._send_block(header(connection.columns(insert.sample), self._mark))
+        self._send_block(header(connection.columns(insert.sample), self._in.mark))
         parts, rows = [], 0
-        while (packet := self._reader.varint()) == _DATA:
-            data = self._read_data()
-            if self._since(_PROFILE_EVENTS):
+        while (packet := self._in.packet()) == DATA:
+            data = self._in.data()
+            if self._in.since(PROFILE_EVENTS):
                 self._send(varint(_TO_EVENTS), string(""), _BLOCK_INFO, b"\0\0")  # the client waits for them
             if not data.columns:
                 break
             parts.append(data.data)
             rows += data.rows
-        if packet == _CANCEL:
+        if packet == CANCEL:
             return
-        if packet != _DATA:
+        if packet != DATA:
             raise EOFError
         if rows:
             native = sql.Insert(insert.into, insert.columns, insert.settings, "Native", b"", b"")

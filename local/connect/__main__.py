@@ -27,8 +27,8 @@ def main() -> int:
     parser.add_argument("--bootstrap", required=True, help="Kafka's bootstrap.servers")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for noisy in ("httpx", "snowflake.connector"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("snowflake").setLevel(logging.CRITICAL)  # what it has to say, it raises
     store = Store(options.home)
     try:
         store.load()

@@ -1,4 +1,4 @@
-"""Everything this worker asks of Kafka itself apart from reading: offsets of a connector's group, topics, client settings.
+"""What this worker asks of Kafka itself apart from reading: a connector's offsets, topics, client settings.
 
 A sink reads as a consumer that is not a member of its group: the worker hands out partitions, the group only keeps
 offsets. So a worker that was killed goes on at once, without waiting for its own ghost's session to end, no rebalance
@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from local.connect.faults import ConnectFault, Refused
 
@@ -58,6 +58,28 @@ def client(bootstrap: str, **more: Any) -> dict[str, Any]:
 def group(connector: str) -> str:
     """The consumer group that keeps a connector's offsets."""
     return f"connect-{connector}"
+
+
+_SOON = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+
+
+def patiently(step: Callable[[], Any]) -> Any:
+    """Do `step` again for a few seconds while a group's coordinator is only starting to work; raises KafkaException."""
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            return step()
+        except KafkaException as error:
+            if error.args[0].code() not in _SOON or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def commit(consumer: Consumer, places: list[TopicPartition]) -> None:
+    """Commit offsets and wait for the answer; raises KafkaException where one of them was refused."""
+    for one in consumer.commit(offsets=places, asynchronous=False) or []:
+        if one.error:
+            raise KafkaException(one.error)
 
 
 class Broker:
@@ -113,11 +135,15 @@ class Broker:
         # Not by the admin client's list_consumer_group_offsets: while the group's coordinator is still loading, that
         # call ends the whole process (librdkafka issue 5040).
         try:
-            places = [TopicPartition(topic, number) for topic, count in self.topics().items() for number in range(count)]
+            places = [
+                TopicPartition(topic, number) for topic, count in self.topics().items() for number in range(count)
+            ]
             with self._group(connector) as consumer:
-                found = consumer.committed(places, ANSWER_WITHIN_S) if places else []
+                found = patiently(lambda: consumer.committed(places, ANSWER_WITHIN_S)) if places else []
         except KafkaException as error:
-            raise Refused(500, f"Failed to retrieve consumer group offsets for connector {connector}: {error}") from error
+            raise Refused(
+                500, f"Failed to retrieve consumer group offsets for connector {connector}: {error}"
+            ) from error
         return sorted((one.topic, one.partition, one.offset) for one in found if one.offset >= 0)
 
     def alter_offsets(self, connector: str, changes: Mapping[tuple[str, int], int | None]) -> None:
@@ -135,9 +161,7 @@ class Broker:
             if wanted:
                 places = [TopicPartition(topic, number, offset) for (topic, number), offset in wanted.items()]
                 with self._group(connector) as consumer:
-                    failed = [one for one in consumer.commit(offsets=places, asynchronous=False) or [] if one.error]
-                if failed:
-                    raise KafkaException(failed[0].error)
+                    patiently(lambda: commit(consumer, places))
         except KafkaException as error:
             raise Refused(500, f"Failed to alter consumer group offsets for connector {connector}") from error
 

@@ -1,7 +1,7 @@
 """What becomes of a rejected record: errors.tolerance, the dead letter topic and its headers.
 
 A dead letter is the message as it stood in Kafka (key, value, headers, timestamp), with headers that say whence and why.
-`settle` returns when every dead letter is acknowledged by all replicas: only then may offsets be committed.
+`settle` returns when every dead letter is acknowledged by all replicas; offsets are committed only then.
 """
 
 from __future__ import annotations
@@ -109,10 +109,12 @@ class DeadLetters:
         why: list[tuple[str, Any]] = [*message.headers]
         if self._with_headers:
             why += headers(self._connector, self._task, one)
-        stamp = {"timestamp": message.timestamp} if message.timestamp > 0 else {}
+        stamp = max(message.timestamp, 0)  # 0: now
         while True:
             try:
-                producer.produce(self._topic, message.value, message.key, headers=why, on_delivery=self._told, **stamp)
+                producer.produce(
+                    self._topic, message.value, message.key, headers=why, on_delivery=self._told, timestamp=stamp
+                )
                 return
             except BufferError:  # the queue is full: wait for acknowledgements
                 producer.poll(0.5)
@@ -128,6 +130,8 @@ class DeadLetters:
         for one in rejected[:SHOWN_A_CALL]:
             place = f"{one.message.topic}-{one.message.partition} offset {one.message.offset}"
             where = self._topic or "nowhere: the connector names no dead letter topic"
-            log.warning("%s: %s rejected at %s, to %s: %s", self._connector, place, one.stage, where, str(one.fault)[:300])
+            log.warning(
+                "%s: %s rejected at %s, to %s: %s", self._connector, place, one.stage, where, str(one.fault)[:300]
+            )
         if len(rejected) > SHOWN_A_CALL:
             log.warning("%s: and %d more rejected", self._connector, len(rejected) - SHOWN_A_CALL)

@@ -67,16 +67,15 @@ class Pipeline:
         try:
             key = self._key(message.key)
             stage, part = "VALUE_CONVERTER", self._value_class
-            record: Record | None = Record(message, message.topic, key, self._value(message.value), dict(message.headers))
+            record = Record(message, message.topic, key, self._value(message.value))
             stage = "TRANSFORMATION"
             for step in self._steps:
                 part = step.java_class
-                assert record is not None
-                if step.predicate is not None and step.predicate(record) is step.negate:
-                    continue
-                record = step.apply(record)
-                if record is None:
-                    return None
+                if step.predicate is None or step.predicate(record) is not step.negate:
+                    changed = step.apply(record)
+                    if changed is None:
+                        return None
+                    record = changed
             return record
         except ConnectFault as fault:
             return Rejected(message, stage, part, fault)

@@ -75,6 +75,8 @@ PLUGINS = (
             Setting("database", default="default", group="ClickHouse", about="The database of the tables."),
             Setting("topic2TableMap", "LIST", "", "ClickHouse", about="topic=table pairs; others go by topic name."),
             Setting("clickhouseSettings", "LIST", "", "ClickHouse", about="setting=value pairs for each insert."),
+            Setting("ignorePartitionsWhenBatching", "BOOLEAN", "false", "ClickHouse", about="Partitions share an insert."),
+            Setting("exactlyOnce", "BOOLEAN", "false", "ClickHouse", about="Not here: keys and tokens do it."),
             Setting("bufferFlushTime", "LONG", "0", "ClickHouse", 0, "Wait for a fuller batch, ms."),
             Setting("bufferCount", "INT", "0", "ClickHouse", 0, "Rows that end that wait."),
         ),
@@ -123,7 +125,9 @@ def plugin(name: str) -> Plugin:
         f"encodedVersion={one.version}, type=sink, typeName='sink', location='classpath'}}"
         for one in PLUGINS
     )
-    text = f"Failed to find any class that implements Connector and which name matches {name}, available connectors are: "
+    text = (
+        f"Failed to find any class that implements Connector and which name matches {name}, available connectors are: "
+    )
     raise Refused(400, text + known)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
@@ -27,7 +27,6 @@ class Record:
     topic: str
     key: Any
     value: Any
-    headers: dict[str, Any] = field(default_factory=dict)
 
     @property
     def place(self) -> tuple[str, int]:

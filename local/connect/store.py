@@ -1,7 +1,7 @@
 """What the worker must remember: each connector's configuration and target state, one JSON file a connector.
 
-A file is replaced as a whole and flushed to the disk before the change is acknowledged, so kill -9 leaves the old state or
-the new one. Offsets are not here: they are in Kafka.
+A file is replaced as a whole and flushed to the disk before the change is acknowledged, so kill -9 leaves the old state
+or the new one. Offsets are not here: they are in Kafka.
 """
 
 from __future__ import annotations

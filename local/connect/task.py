@@ -16,9 +16,9 @@ from typing import Any
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as Read
 
-from local.connect.broker import Broker, client, group
+from local.connect.broker import Broker, client, commit, group, patiently
 from local.connect.deadletters import DeadLetters
-from local.connect.faults import ConnectFault, Rejected, Retriable, trace
+from local.connect.faults import Rejected, Retriable, trace
 from local.connect.pipeline import Pipeline, below, names
 from local.connect.plugins import Plugin
 from local.connect.records import Message, Record
@@ -128,7 +128,8 @@ class Task:
             everything = self._broker.topics()
             share = self._mine(everything)
             new = [TopicPartition(*place) for place in sorted(share - self._assigned)]
-            committed = {(one.topic, one.partition): one.offset for one in consumer.committed(new, 10)} if new else {}
+            found = patiently(lambda: consumer.committed(new, 10)) if new else []
+            committed = {(one.topic, one.partition): one.offset for one in found}
         except KafkaException as error:
             self._complain(f"cannot ask the broker for partitions: {error}")
             self._ended.wait(0.5)
@@ -137,7 +138,9 @@ class Task:
             consumer.incremental_unassign([TopicPartition(*place) for place in gone])
         if new:
             self._again(lambda: sink.assigned({place: max(offset, -1) for place, offset in committed.items()}))
-            starts = [TopicPartition(*place, offset if offset >= 0 else OFFSET_INVALID) for place, offset in committed.items()]
+            starts = [
+                TopicPartition(*place, offset if offset >= 0 else OFFSET_INVALID) for place, offset in committed.items()
+            ]
             consumer.incremental_assign(starts)
         elif not share:
             self._ended.wait(0.5)  # the topics are missing: RUNNING all the same, as in the runtime
@@ -166,11 +169,10 @@ class Task:
             more = consumer.consume(min(500, buffer.records - len(batch)), min(left, 0.1))
             batch += more
             size += sum(len(one) for one in more)
-        good = [one for one in batch if one.error() is None]
-        for one in batch:
-            if one.error() is not None:
-                self._complain(f"the broker says: {one.error().str()}")
-        return good
+        for error in (one.error() for one in batch):
+            if error is not None:
+                self._complain(f"the broker says: {error.str()}")
+        return [one for one in batch if one.error() is None]
 
     def _deliver(self, batch: Sequence[Read], sink: Sink, pipeline: Pipeline, dead: DeadLetters) -> None:
         positions: dict[tuple[str, int], int] = {}
@@ -212,9 +214,7 @@ class Task:
             return
         places = [TopicPartition(*place, offset) for place, offset in self._uncommitted.items()]
         try:
-            done = consumer.commit(offsets=places, asynchronous=False)
-            if failed := [one for one in done or [] if one.error]:
-                raise KafkaException(failed[0].error)
+            commit(consumer, places)
             self._uncommitted = {}
         except KafkaException as error:  # kept, and tried again with the next offsets
             self._complain(f"cannot commit offsets yet: {error}")
@@ -226,9 +226,8 @@ class Task:
             log.warning("%s: %s", self._name, what)
 
 
-def _message(read: Read) -> Message:
+def _message(read: Any) -> Message:
     kind, stamp = read.timestamp()
-    return Message(read.topic(), read.partition(), read.offset(), stamp if kind else -1, KINDS[kind], read.key(),
-                   read.value(), tuple(read.headers() or ()))  # fmt: skip
-
-
+    stamp = stamp if kind else -1
+    headers = tuple(read.headers() or ())
+    return Message(read.topic(), read.partition(), read.offset(), stamp, KINDS[kind], read.key(), read.value(), headers)

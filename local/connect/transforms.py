@@ -114,7 +114,8 @@ def _out_of_range(value: str) -> NoReturn:
 
 def _insert_field(settings: Settings) -> Transform:
     topic, partition, offset, timestamp, static = (
-        settings.get(f"{name}.field", "").rstrip("!?") for name in ("topic", "partition", "offset", "timestamp", "static")
+        settings.get(f"{name}.field", "").rstrip("!?")
+        for name in ("topic", "partition", "offset", "timestamp", "static")
     )
     if not any((topic, partition, offset, timestamp, static)):
         raise ConfigFault("No field insertion configured")

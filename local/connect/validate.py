@@ -56,7 +56,9 @@ def report(name: str, config: Mapping[str, str]) -> dict[str, Any]:
     if config.get("connector.class") not in (None, *found.aliases):
         raise Refused(400, f"Included connector type {config['connector.class']} does not match request type {name}")
     judged = judge(config, found)
-    groups = list(dict.fromkeys(["Common", "Transforms", "Predicates", "Error Handling", *(s.group for s, _, _ in judged)]))
+    groups = list(
+        dict.fromkeys(["Common", "Transforms", "Predicates", "Error Handling", *(s.group for s, _, _ in judged)])
+    )
     order: dict[str, int] = {}
     configs = []
     for setting, value, errors in judged:
@@ -89,7 +91,9 @@ def judge(config: Mapping[str, str], found: Plugin) -> list[tuple[Setting, str |
         if setting.name == "topics":
             errors += _dead_letters_in_topics(config)
         if setting.name == "topics.regex" and not _compiles(config.get("topics.regex") or ""):
-            errors.append(f"Invalid value {config['topics.regex']} for configuration topics.regex: Invalid regex pattern")
+            errors.append(
+                f"Invalid value {config['topics.regex']} for configuration topics.regex: Invalid regex pattern"
+            )
     return judged
 
 
@@ -117,7 +121,9 @@ def _value(setting: Setting, config: Mapping[str, str]) -> tuple[Setting, str | 
     return setting, value, errors
 
 
-def _alias(config: Mapping[str, str], kind: str, group: str, alias: str, make: Any) -> tuple[Setting, str | None, list[str]]:
+def _alias(
+    config: Mapping[str, str], kind: str, group: str, alias: str, make: Any
+) -> tuple[Setting, str | None, list[str]]:
     name = f"{kind}.{alias}.type"
     value, errors = config.get(name), []
     if value is None:

@@ -100,10 +100,9 @@ class Connector:
             await asyncio.sleep(SETTLE_S)
             try:
                 await self._bring_in_line()
-            except Exception as error:
+            except Exception:
                 log.exception("%s could not be brought in line", self.entry.name)
                 self.state = "FAILED"
-                del error
         await self._end(self.tasks)
 
     async def _bring_in_line(self) -> None:
@@ -121,8 +120,9 @@ class Connector:
                 self._running_config = config
             else:
                 await self._end([task for task in self.tasks if task.number in again])
+                count = len(self.tasks)
                 self.tasks = [
-                    self._task(task.number, len(self.tasks), target) if task.number in again else task for task in self.tasks
+                    self._task(one.number, count, target) if one.number in again else one for one in self.tasks
                 ]
             for task in self.tasks:
                 (task.pause if target == "PAUSED" else task.resume)()

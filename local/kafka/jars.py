@@ -1,8 +1,7 @@
 """The broker's jars: a committed lock of what Maven resolved, and a cache that every checkout shares.
 
-`python -m local.kafka.jars` fetches what is missing and shows how far it is; `python -m local.kafka.jars resolve`
-prints a new lock. Both need the emulators' environment (jgo). A cache that is complete is checked by its sha256 sums
-with the standard library alone, and asks nobody anything.
+Fetching and resolving need the emulators' environment (jgo). A cache that is complete is checked by its sha256 sums
+with the standard library alone, and nobody is asked anything.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -84,7 +82,7 @@ def ensure(place: Place) -> str:
     if missing(jars, folder):
         if not place.emulators_python.exists():
             raise ServiceError(f"The local services' Python {place.emulators_python} is missing: run `make setup`.")
-        command = [str(place.emulators_python), "-m", "local.kafka.jars"]
+        command = [str(place.emulators_python), "-m", "local.kafka", "fetch"]
         with place.log("kafka").open("a") as log:
             done = subprocess.run(
                 command, cwd=place.root, stdout=log, stderr=subprocess.PIPE, text=True, env=_environment(place)
@@ -224,21 +222,3 @@ def _environment(place: Place) -> dict[str, str]:
     if "SSL_CERT_FILE" in env:
         env.setdefault("REQUESTS_CA_BUNDLE", env["SSL_CERT_FILE"])
     return env
-
-
-def main() -> int:
-    """The command line; 0 or, with one sentence on stderr, 1."""
-    if sys.argv[1:] == ["resolve"]:
-        print("# group:artifact:version sha256 bytes; made by `python -m local.kafka.jars resolve`")
-        print(*resolve(), sep="\n")
-        return 0
-    try:
-        fetch(locked(), cache(), lambda line: print(line, flush=True))
-    except ServiceError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -71,6 +71,13 @@ DIVISOR = """
 CREATE OR REPLACE MACRO {catalog}._fs_divisor(val) AS (CASE WHEN val = 0 THEN error('Division by zero') ELSE val END)
 """
 
+# Text of anything; of a JSON text without its quotes. The type is known when a query is planned, so it costs nothing.
+TEXT = """
+CREATE OR REPLACE MACRO {catalog}._fs_text(val) AS (
+    CASE WHEN typeof(val) = 'JSON' THEN json_extract_string(to_json(val), '$') ELSE CAST(val AS VARCHAR) END
+)
+"""
+
 # fakesnow lists tables alone; without views here, dbt leaves every view out of its catalog.
 _TABLES_ONLY = "from duckdb_tables tables"
 _TABLES_AND_VIEWS = """from (
@@ -175,7 +182,7 @@ class Catalog(FakeSnow):
             info_schema.per_db_creation_sql(name),
             {_TABLES_ONLY: _TABLES_AND_VIEWS, "'BASE TABLE' AS \"TABLE_TYPE\"": 'tables.kind AS "TABLE_TYPE"'},
         )
-        for sql in (views, macros.creation_sql(name), *(m.format(catalog=name) for m in (TO_TIMESTAMP, DIVISOR))):
+        for sql in (views, macros.creation_sql(name), *(m.format(catalog=name) for m in (TO_TIMESTAMP, DIVISOR, TEXT))):
             self.duck_conn.execute(sql)
         # fakesnow's macro has another number of parameters, so it cannot be replaced in place
         self.duck_conn.execute(f'DROP MACRO TABLE IF EXISTS "{name}"._fs_flatten')

@@ -162,7 +162,12 @@ class Cursor(FakeSnowflakeCursor):
             statements.copy_from_json(e)
         e = statements.portable(e, self._conn)
         storage.temporaries(e, self._conn)
+        not_null = statements.not_null(e)
         e = super()._transform(e, params)
+        if not_null:
+            statements.refuse_nulls(e, not_null)
+        if not isinstance(e, exp.Copy):
+            statements.texts(e)
         statements.quote_reserved(e)
         if (comment := e.args.get("table_comment")) and comment[1]:  # fakesnow pastes it into SQL as it is
             e.args["table_comment"] = (comment[0], comment[1].replace("'", "''"))
@@ -225,6 +230,9 @@ class Cursor(FakeSnowflakeCursor):
                 self._described, self._last_transformed = self._last_transformed, None
             else:
                 self._keep(self._arrow_table, e, self._sfqid)
+            for column in e.args.get("not_null") or ():
+                name = e.this.sql(dialect="duckdb")
+                self._duck_conn.execute(f"ALTER TABLE {name} ALTER COLUMN {column.sql(dialect='duckdb')} SET NOT NULL")
 
     def _about_session(self, e: Expr) -> bool:
         """Statements that only move, set or show the session; True where it was one."""

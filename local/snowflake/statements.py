@@ -45,9 +45,10 @@ NO_GRANTS = sqlglot.parse_one(
     read="duckdb",
 )
 TEXT_FUNCTIONS = (exp.DPipe, exp.Concat, exp.ConcatWs, exp.MD5, exp.Length, exp.Like, exp.ILike, exp.Substring, exp.Split)
-ALIASED = (exp.Func, exp.Binary, exp.Unary, exp.Case, exp.Window, exp.Paren, exp.JSONExtract)
+ALIASED = (exp.Func, exp.Predicate, exp.Binary, exp.Unary, exp.Case, exp.Window, exp.Paren, exp.JSONExtract)
 # words that are names in Snowflake and grammar in DuckDB
-RESERVED = {word for (word,) in duckdb.sql("SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'").fetchall()} - {"default"}
+_KEYWORDS = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
+RESERVED = {word for (word,) in duckdb.sql(_KEYWORDS).fetchall()} - {"default"}
 DATE_UNITS = {"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"}
 
 
@@ -92,16 +93,16 @@ def _function(e: Expr, session: Session) -> Expr:
         return exp.cast(e.copy(), "date")  # DuckDB makes a timestamp of a date
     if isinstance(e, (exp.Lateral, exp.TableFromRows)) and isinstance(e.this, exp.Explode):
         return _flatten(e)
-    if (value := _about_session(e, session)) is not None:
-        return exp.Literal.string(value)
+    if isinstance(e, exp.Func):
+        answers = _about_session(session)
+        name = (e.name if isinstance(e, exp.Anonymous) else e.sql_name()).upper()
+        if name in answers:
+            return exp.Literal.string(answers[name]) if answers[name] else exp.Null()
     return e
 
 
-def _about_session(e: Expr, session: Session) -> str | None:
-    """What CURRENT_ROLE() and its like answer; None for any other expression."""
-    name = e.name.upper() if isinstance(e, exp.Anonymous) else e.sql_name().upper() if isinstance(e, exp.Func) else ""
-    if not name.startswith(("CURRENT_", "LAST_QUERY_ID")):
-        return None
+def _about_session(session: Session) -> dict[str, str | None]:
+    """What CURRENT_ROLE() and its like answer; sqlglot and DuckDB would answer for DuckDB."""
     return {
         "CURRENT_ROLE": session.names["role"],
         "CURRENT_WAREHOUSE": session.names["warehouse"],
@@ -114,7 +115,7 @@ def _about_session(e: Expr, session: Session) -> str | None:
         "CURRENT_DATABASE": session.database,
         "CURRENT_SCHEMA": session.schema,
         "LAST_QUERY_ID": session.last_query_id,
-    }.get(name)
+    }
 
 
 def _flatten(e: Expr) -> Expr:
@@ -170,6 +171,30 @@ def _text(e: Expr) -> str:
     if isinstance(e, exp.JSONExtract) and isinstance(e.expression, exp.JSONPath):
         return f"{_text(e.this)}:{e.expression.sql(dialect='snowflake').strip(chr(39))}"
     return e.sql(dialect="snowflake")
+
+
+def not_null(e: Expr) -> list[int]:
+    """Positions of the NOT NULL columns of a CREATE TABLE t (columns) AS; fakesnow forgets them there."""
+    if not (isinstance(e, exp.Create) and e.kind == "TABLE" and e.expression and isinstance(e.this, exp.Schema)):
+        return []
+    columns = [c for c in e.this.expressions if isinstance(c, exp.ColumnDef)]
+    return [i for i, column in enumerate(columns) if column.find(exp.NotNullColumnConstraint)]
+
+
+def refuse_nulls(e: exp.Create, positions: list[int]) -> None:
+    """Let a CREATE TABLE AS fail, in place, at a NULL in these columns; they are kept as its argument `not_null`."""
+    columns = e.find(exp.Select).expressions
+    for one in (columns[i] for i in positions):
+        failure = exp.func("error", exp.Literal.string(f"NULL result in a non-nullable column: {one.alias}"))
+        one.set("this", exp.Coalesce(this=one.this, expressions=[failure]))
+    e.args["not_null"] = [columns[i].args["alias"].copy() for i in positions]
+
+
+def texts(e: Expr) -> None:
+    """`column::varchar`, in place: of a variant that holds a text, the text and not its JSON with quotes."""
+    for cast in reversed(list(e.find_all(exp.Cast))):
+        if isinstance(cast.this, exp.Column) and cast.to.is_type("varchar", "text") and not isinstance(cast, exp.TryCast):
+            cast.replace(exp.Anonymous(this="_fs_text", expressions=[cast.this]))
 
 
 def quote_reserved(e: Expr) -> None:

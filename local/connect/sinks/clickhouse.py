@@ -70,6 +70,7 @@ class ClickHouseSink:
         self._user = setting(config, of, "username")
         self._tables = pairs(setting(config, of, "topic2TableMap"))
         self._epoch = start.epoch
+        self._together = setting(config, of, "ignorePartitionsWhenBatching").lower() == "true"
         linger_ms, rows = int(setting(config, of, "bufferFlushTime")), int(setting(config, of, "bufferCount"))
         self.buffer = Buffer(max(0.2, linger_ms / 1000), rows or 10_000)
         given = pairs(setting(config, of, "clickhouseSettings"))
@@ -88,8 +89,8 @@ class ClickHouseSink:
         """Nothing to learn: repetition is harmless."""
 
     def unit(self, record: Record) -> Hashable:
-        """A topic's partition, and the table it goes to."""
-        return (*record.place, record.topic)
+        """A table's partition of a topic, or with ignorePartitionsWhenBatching the table."""
+        return record.topic if self._together else (*record.place, record.topic)
 
     def put(self, records: Sequence[Record]) -> list[Rejected]:
         """Insert them; returns those that the server, or JSON, refused."""
@@ -116,9 +117,8 @@ class ClickHouseSink:
     def _insert(self, table: str, rows: list[tuple[Record, bytes]], rejected: list[Rejected]) -> None:
         body = b"\n".join(row for _, row in rows)
         try:
-            token = self._token(rows[0][0], rows[-1][0], body)
             insert = f"INSERT INTO {name(table)} FORMAT JSONEachRow"
-            self._ask(insert, self._settings | {"insert_deduplication_token": token}, body)
+            self._ask(insert, self._settings | {"insert_deduplication_token": self._token(rows, body)}, body)
         except DataFault as fault:
             if len(rows) == 1:
                 rejected.append(_rejected(rows[0][0], fault))
@@ -127,10 +127,10 @@ class ClickHouseSink:
             self._insert(table, rows[:half], rejected)
             self._insert(table, rows[half:], rejected)
 
-    def _token(self, first: Record, last: Record, body: bytes) -> str:
-        topic, partition = first.place
-        digest = hashlib.blake2b(body, digest_size=8).hexdigest()
-        return f"{topic}-{partition}-{first.message.offset}-{last.message.offset}-{self._epoch}-{digest}"
+    def _token(self, rows: Sequence[tuple[Record, bytes]], body: bytes) -> str:
+        first, last = rows[0][0], rows[-1][0]
+        ends = "-".join(f"{one.message.topic}-{one.message.partition}-{one.message.offset}" for one in (first, last))
+        return f"{ends}-{self._epoch}-{hashlib.blake2b(body, digest_size=8).hexdigest()}"
 
     def _ask(self, query: str, settings: Mapping[str, str], body: bytes = b"") -> None:
         try:

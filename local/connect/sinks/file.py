@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import TextIO
 
 from local.connect.faults import ConnectFault, Rejected
@@ -25,7 +26,7 @@ class FileSink:
         """Open the file; raises ConnectFault where it cannot be made."""
         if self._path:
             try:
-                self._file = open(self._path, "a", encoding="utf-8")
+                self._file = Path(self._path).open("a", encoding="utf-8")  # noqa: SIM115 - closed by close()
             except OSError as error:
                 text = f"Couldn't find or create file '{self._path}' for FileStreamSinkTask"
                 raise ConnectFault(text) from error

@@ -46,7 +46,9 @@ def test_blocks_stay_within_slacks_limits() -> None:
     made = blocks(long)
     assert len(made) <= 50
     assert len(made[0]["text"]["text"]) == HEADER
-    assert all(len(block["text"]["text"]) <= SECTION for block in made if block["type"] == "section" and "text" in block)
+    assert all(
+        len(block["text"]["text"]) <= SECTION for block in made if block["type"] == "section" and "text" in block
+    )
     assert [len(block["fields"]) for block in made if "fields" in block] == [10, 10, 5]
 
 

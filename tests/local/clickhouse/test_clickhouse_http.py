@@ -204,6 +204,8 @@ def test_several_statements_at_once_are_refused(server, table):
     assert (response.status_code, code(response)) == (400, 62)
     assert "Multi-statements are not allowed" in response.text
     assert server.text("SELECT ';' -- ;\n;") == ";"
+    assert code(server.ask(f"INSERT INTO {table} (name) VALUES ('a'); SELECT 1")) == 62
+    assert server.text(f"SELECT count() FROM {table}") == "0"
     assert server.text(f"EXISTS TABLE {table}") == "1"
 
 
@@ -247,6 +249,14 @@ def test_a_session_serves_one_request_at_a_time(server):
         while code(server.ask("SELECT 1", **session)) != 373:
             assert not slow.done()
         assert slow.result().status_code == 200
+
+
+@pytest.mark.parametrize("rows", [1, 300_000])
+def test_a_session_is_free_when_its_answer_has_come(server, rows):
+    session = {"session_id": str(uuid.uuid4())}
+    for _ in range(20):
+        assert server.text(f"SELECT max(number) FROM (SELECT number FROM numbers({rows}))", **session) == str(rows - 1)
+        assert len(server.text(f"SELECT number FROM numbers({rows})", **session).split()) == rows
 
 
 def test_a_table_sent_along_with_a_query(server):

@@ -186,6 +186,19 @@ def test_native_an_http_request_is_told_where_to_go(server):
         assert b"use the HTTP port" in client.makefile("rb").read()
 
 
+def test_native_client_that_leaves_midway_inserts_nothing(native, table, server):
+    leaver = Client("127.0.0.1", server.native_port, user="floodgate", password="writes-all")
+
+    def some() -> Iterator[tuple]:
+        yield from rows(100)
+        raise KeyError("the client has changed its mind")
+
+    with pytest.raises(KeyError):
+        leaver.execute(f"INSERT INTO {table} {COLUMNS} VALUES", some(), settings={"insert_block_size": 10})
+    leaver.disconnect()
+    assert native.execute(f"SELECT count() FROM {table}") == [(0,)]
+
+
 def test_native_clients_in_threads(server, native, table):
     def work(worker: int) -> None:
         client = Client("127.0.0.1", server.native_port, user="floodgate", password="writes-all")

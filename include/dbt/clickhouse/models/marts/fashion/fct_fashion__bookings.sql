@@ -34,20 +34,21 @@ changed as (
 bookings as (
 
     select
-        assumeNotNull(booking_id) as booking_id,
-        assumeNotNull(argMax(session_id, lsn)) as session_id,
-        assumeNotNull(argMax(customer_id, lsn)) as customer_id,
-        assumeNotNull(argMax(payment_method, lsn)) as payment_method,
-        assumeNotNull(argMax(payment_status, lsn)) as payment_status,
-        argMax(payment_status, lsn) = 'Success' as is_paid,
+        assumeNotNull(line_items.booking_id) as booking_id,
+        assumeNotNull(argMax(line_items.session_id, lsn)) as session_id,
+        assumeNotNull(argMax(line_items.customer_id, lsn)) as customer_id,
+        assumeNotNull(argMax(line_items.payment_method, lsn)) as payment_method,
+        assumeNotNull(argMax(line_items.payment_status, lsn)) as payment_status,
+        toBool(assumeNotNull(argMax(line_items.payment_status, lsn) = 'Success')) as is_paid,
         toInt64(count()) as line_items,
         assumeNotNull(sum(quantity)) as pieces,
         cast(assumeNotNull(sum(quantity * item_price_idr)) as Decimal(18, 2)) as items_idr,
-        ifNull(argMax(promo_idr, lsn), 0) as promo_idr,
-        assumeNotNull(argMax(shipment_fee_idr, lsn)) as shipment_fee_idr,
-        assumeNotNull(argMax(total_idr, lsn)) as total_idr,
-        assumeNotNull(min(booked_at)) as booked_at,
-        max(landed_at) as landed_at
+        -- in a tuple, since argMax passes over nulls: the latest may have none
+        ifNull(argMax(tuple(line_items.promo_idr), lsn).1, toDecimal64(0, 2)) as promo_idr,
+        assumeNotNull(argMax(line_items.shipment_fee_idr, lsn)) as shipment_fee_idr,
+        assumeNotNull(argMax(line_items.total_idr, lsn)) as total_idr,
+        assumeNotNull(min(line_items.booked_at)) as booked_at,
+        max(line_items.landed_at) as landed_at
     from line_items
     {% if is_incremental() %}
     where booking_id in (select booking_id from changed)

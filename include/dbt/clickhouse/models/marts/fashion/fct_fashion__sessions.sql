@@ -79,14 +79,14 @@ sessions as (
         ended_at,
         dateDiff('second', started_at, ended_at) as duration_s,
         events,
-        bookings > 0 as has_booking,
-        multiIf(
+        toBool(bookings > 0) as has_booking,
+        toInt64(multiIf(
             path like '%H%D%A%B%', 4,
             path like '%H%D%A%', 3,
             path like '%H%D%', 2,
             path like '%H%', 1,
             0
-        ) as funnel_steps,
+        )) as funnel_steps,
         landed_at
     from grouped
 

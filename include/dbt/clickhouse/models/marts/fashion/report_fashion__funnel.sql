@@ -14,10 +14,10 @@ stepped as (
     select
         traffic_source,
         funnel_steps,
-        step.1 as step_number,
-        step.2 as step
+        toInt64(reached.1) as step_number,
+        reached.2 as step
     from sessions
-    array join [(1, 'HOMEPAGE'), (2, 'ITEM_DETAIL'), (3, 'ADD_TO_CART'), (4, 'BOOKING')] as step
+    array join [(1, 'HOMEPAGE'), (2, 'ITEM_DETAIL'), (3, 'ADD_TO_CART'), (4, 'BOOKING')] as reached
 
 ),
 

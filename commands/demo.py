@@ -1,0 +1,155 @@
+"""`floodgate demo`: the whole line, once, from an empty folder to marts in both warehouses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands import console
+from commands.console import CommandError
+
+if TYPE_CHECKING:
+    from commands.airflow_api import Airflow
+    from commands.facts import Facts
+    from local.place import Place
+
+app = typer.Typer()
+
+AsJson = Annotated[bool, typer.Option("--json", help="The same facts for a program.")]
+#: Orders of the demo's own burst, beside those of the schedule: enough to see figures move.
+ORDERS = 200
+
+
+class Steps:
+    """What the demo did and how long it took: printed as it goes, unless a program reads along."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.taken: list[dict[str, Any]] = []
+        self._begun = time.monotonic()
+        self._quiet = quiet
+
+    @property
+    def seconds(self) -> float:
+        """Since the demo began."""
+        return time.monotonic() - self._begun
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """One step, with a spinner at a terminal and its seconds when it is done."""
+        begun = time.monotonic()
+        if self._quiet:
+            yield
+        else:
+            with console.out.status(f"{name} ..."):
+                yield
+        seconds = time.monotonic() - begun
+        self.taken.append({"step": name, "seconds": round(seconds, 1)})
+        if not self._quiet:
+            console.say(f"{self.seconds:6.1f} s  {name} ({seconds:.1f} s)")
+
+
+@app.command()
+def demo(as_json: AsJson = False) -> None:
+    """Start the stack, let both domains flow from generator to marts, and say what happened and where to look."""
+    import msgspec
+
+    from commands import airflow_api
+    from commands.facts import contracts, gather
+    from commands.pipeline import environed
+
+    steps = Steps(quiet=as_json)
+    place = _started(steps)
+    environed()
+    domains = [contract.domain for contract in contracts()]
+    bursts = [f"burst_{domain}" for domain in domains]
+    transforms = [f"transform_{warehouse}_{domain}" for warehouse in ("clickhouse", "snowflake") for domain in domains]
+    with airflow_api.connect(place) as airflow:
+        with steps.step("Airflow reads the DAGs"):
+            _known(airflow, ["prepare", *bursts, *transforms])
+        airflow.unpause("prepare")
+        with steps.step("prepare: topics, landing tables, connectors, first events"):
+            _ran(airflow, {"prepare": {}})
+        for dag in (*bursts, *transforms):
+            airflow.unpause(dag)
+        with steps.step(f"bursts: {ORDERS} orders and a window of each domain"):
+            _ran(airflow, {dag: {} for dag in bursts})
+            _ran(airflow, {"burst_ecommerce": {"size": ORDERS}})
+        with steps.step("every event lands in ClickHouse and in Snowflake"):
+            _landed(within_s=120)
+        with steps.step("staging, gate and marts in both warehouses"):
+            _ran(airflow, {dag: {"force": True} for dag in transforms})
+    facts = gather(place)
+    if as_json:
+        console.emit({"steps": steps.taken, "seconds": round(steps.seconds, 1), **msgspec.to_builtins(facts)})
+    else:
+        _tell(place, steps, facts)
+    if held := [gate for gate in facts.gates if not gate["passed"]]:
+        names = ", ".join(f"{gate['domain']} in {gate['warehouse']}" for gate in held)
+        raise CommandError(f"The gate did not pass for {names}: see `floodgate slack`.")
+
+
+def _started(steps: Steps) -> Place:
+    from commands import stack
+    from local.place import here
+
+    with steps.step("the local stack is up"):
+        stack.bring_up(quiet=True)
+    return here()
+
+
+def _known(airflow: Airflow, wanted: list[str], within_s: float = 120) -> None:
+    deadline = time.monotonic() + within_s
+    while missing := set(wanted) - airflow.dags().keys():
+        if errors := airflow.import_errors():
+            raise CommandError("DAG files that cannot be parsed:\n" + "\n".join(errors))
+        if time.monotonic() > deadline:
+            raise CommandError(
+                f"Airflow has not found {', '.join(sorted(missing))} after {within_s:.0f} s: see "
+                "`floodgate logs airflow-dag-processor`"
+            )
+        time.sleep(0.5)
+
+
+def _ran(airflow: Airflow, wanted: dict[str, dict[str, Any]]) -> None:
+    """Runs the DAGs at once and waits for all; raises CommandError naming the tasks that failed."""
+    from commands.pipeline import failed
+
+    runs = {dag: airflow.trigger(dag, conf) for dag, conf in wanted.items()}
+    problems = []
+    for dag, run_id in runs.items():
+        if airflow.wait(dag, run_id) == "failed":
+            problems.append(failed(dag, airflow.tasks(dag, run_id), airflow.link(dag, run_id)))
+    if problems:
+        raise CommandError("\n".join(problems))
+
+
+def _landed(within_s: float) -> None:
+    from commands.facts import contracts, streams
+
+    everywhere = contracts()
+    wait_for(lambda: all(stream.whole for stream in streams(everywhere)), within_s, "not every event has landed")
+
+
+def wait_for(done: Callable[[], bool], within_s: float, otherwise: str) -> None:
+    """Asks each second; raises CommandError with what did not come to be."""
+    deadline = time.monotonic() + within_s
+    while not done():
+        if time.monotonic() > deadline:
+            raise CommandError(f"After {within_s:.0f} s {otherwise}: see `floodgate status`")
+        time.sleep(1)
+
+
+def _tell(place: Place, steps: Steps, facts: Facts) -> None:
+    from commands.pipeline import show
+
+    console.say("")
+    show(facts)
+    login = f"user floodgate, password {place.secrets['airflow']}"
+    console.say(f"Done in {steps.seconds:.0f} s. The stack goes on: bursts each 2 minutes, marts each 10.")
+    console.say(f"  Airflow        http://127.0.0.1:{place.ports['airflow']}  ({login})")
+    console.say(f"  Slack catcher  http://127.0.0.1:{place.ports['slack']}  ({login})")
+    console.say("  Next           floodgate status, floodgate break bad-totals, floodgate slack, floodgate down")

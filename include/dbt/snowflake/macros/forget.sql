@@ -1,0 +1,15 @@
+{#
+    Deletes from this model what a change took the last row of: its keys (`key`, or `previous_key` before a row moved)
+    are among the changes that landed lately, and no row is left. A pre-hook, so that it looks as far back as the model.
+#}
+{% macro forget_emptied(changes, rows, key, previous_key) -%}
+    {%- if is_incremental() -%}
+    delete from {{ this }}
+    where {{ key }} in (
+        select {{ key }} from {{ changes }} where {{ landed_lately() }}
+        union
+        select {{ previous_key }} from {{ changes }} where {{ landed_lately() }}
+    )
+    and {{ key }} not in (select {{ key }} from {{ rows }} where {{ key }} is not null)
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,64 @@
+with
+
+source as (
+
+    select * from {{ source('fashion', 'streaming_public_clicks') }}
+    where {{ conforms_streaming_public_clicks() }}
+
+),
+
+-- the row as it is after the change; of a deleted one as it was before
+imaged as (
+
+    select
+        record_metadata,
+        record_content,
+        iff(record_content:op::varchar = 'd', record_content:before, record_content:after) as image
+    from source
+
+),
+
+typed as (
+
+    select
+        -- ids
+        image:id::number(38, 0) as click_id,
+        record_content:source.lsn::number(38, 0) as lsn,
+        image:event_id::varchar as event_id,
+        image:session_id::varchar as session_id,
+        record_content:before.session_id::varchar as previous_session_id,
+        image:product_id::number(38, 0) as product_id,
+
+        -- text
+        record_content:op::varchar as operation,
+        image:event_name::varchar as event_name,
+        image:traffic_source::varchar as traffic_source,
+        image:payment_status::varchar as payment_status,
+        image:search_keywords::varchar as search_keywords,
+        image:promo_code::varchar as promo_code,
+
+        -- numbers
+        image:quantity::number(38, 0) as quantity,
+        image:item_price::number(14, 2) as item_price_idr,
+        image:promo_amount::number(14, 2) as promo_idr,
+
+        -- times
+        try_cast(image:created_at::varchar as timestamp_ntz)::timestamp_ntz(3) as clicked_at,
+        to_timestamp_ntz(record_content:source.ts_ms::number, 3)::timestamp_ntz(3) as changed_at,
+
+        -- provenance
+        {{ provenance() }}
+
+    from imaged
+
+),
+
+deduplicated as (
+
+    select *
+    from typed
+    qualify row_number() over (partition by click_id, lsn order by kafka_offset desc) = 1
+
+)
+
+select * from deduplicated

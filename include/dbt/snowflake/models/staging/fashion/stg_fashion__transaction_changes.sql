@@ -1,0 +1,67 @@
+with
+
+source as (
+
+    select * from {{ source('fashion', 'streaming_public_transactions') }}
+    where {{ conforms_streaming_public_transactions() }}
+
+),
+
+-- the row as it is after the change; of a deleted one as it was before
+imaged as (
+
+    select
+        record_metadata,
+        record_content,
+        iff(record_content:op::varchar = 'd', record_content:before, record_content:after) as image
+    from source
+
+),
+
+typed as (
+
+    select
+        -- ids
+        image:id::number(38, 0) as transaction_id,
+        record_content:source.lsn::number(38, 0) as lsn,
+        image:booking_id::varchar as booking_id,
+        record_content:before.booking_id::varchar as previous_booking_id,
+        image:session_id::varchar as session_id,
+        image:customer_id::number(38, 0) as customer_id,
+        image:product_id::number(38, 0) as product_id,
+
+        -- text
+        record_content:op::varchar as operation,
+        image:payment_method::varchar as payment_method,
+        image:payment_status::varchar as payment_status,
+        image:promo_code::varchar as promo_code,
+
+        -- numbers
+        image:quantity::number(38, 0) as quantity,
+        image:item_price::number(14, 2) as item_price_idr,
+        image:promo_amount::number(14, 2) as promo_idr,
+        image:shipment_fee::number(14, 2) as shipment_fee_idr,
+        image:total_amount::number(14, 2) as total_idr,
+        image:shipment_location_lat::float as shipment_lat,
+        image:shipment_location_lon::float as shipment_lon,
+
+        -- times
+        try_cast(image:created_at::varchar as timestamp_ntz)::timestamp_ntz(3) as booked_at,
+        to_timestamp_ntz(record_content:source.ts_ms::number, 3)::timestamp_ntz(3) as changed_at,
+
+        -- provenance
+        {{ provenance() }}
+
+    from imaged
+
+),
+
+deduplicated as (
+
+    select *
+    from typed
+    qualify row_number() over (partition by transaction_id, lsn order by kafka_offset desc) = 1
+
+)
+
+select * from deduplicated

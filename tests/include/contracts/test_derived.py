@@ -1,0 +1,43 @@
+"""What is derived from contracts: paths, dbt's sources."""
+
+from include.contracts import dbt, load, paths
+
+CLICKS = load("fashion").topic("streaming.public.clicks")
+DELETED = {"op": "d", "before": {"id": 7}, "after": None, "source": {"lsn": 9}}
+
+
+def test_dbt_sources_are_current() -> None:
+    assert dbt.stale() == [], "run `make docs`"
+
+
+def test_a_stale_file_is_seen_and_written(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(dbt, "DBT", tmp_path)
+    assert len(dbt.write()) == 5
+    assert dbt.write() == []
+    (tmp_path / "clickhouse/models/sources/fashion.yml").write_text("old")
+    assert [path.name for path in dbt.write()] == ["fashion.yml"]
+
+
+def test_an_alternative_counts_where_the_first_is_null() -> None:
+    assert paths.value(DELETED, "after.id|before.id") == 7
+    assert paths.value(DELETED, "source.lsn") == 9
+    assert paths.value(DELETED, "after.id") is None
+
+
+def test_columns_of_nested_paths() -> None:
+    assert [paths.column(path) for path in CLICKS.event_id] == ["row_id", "lsn"]
+    assert paths.column("event_id") == "event_id"
+
+
+def test_paths_in_snowflakes_sql() -> None:
+    assert paths.snowflake(CLICKS, "source.lsn") == "record_content:source:lsn::number"
+    assert paths.snowflake(CLICKS, "after.id|before.id") == (
+        "coalesce(record_content:after:id::number, record_content:before:id::number)"
+    )
+
+
+def test_a_record_conforms_with_its_required_fields_and_lengths() -> None:
+    sql = paths.snowflake_conforms(load("ecommerce").topic("customers"))
+    assert "record_content:event_id is not null" in sql
+    assert "try_cast(record_content:created_at::varchar as timestamp_ntz) is not null" in sql
+    assert "coalesce(length(record_content:address::varchar), 0) <= 300" in sql

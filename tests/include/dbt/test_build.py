@@ -1,0 +1,215 @@
+"""Both projects on the local warehouses: what landed, in any order and however often, gives the marts it should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dbt.cli.main import dbtRunner
+
+from include.connections import Endpoint
+from include.contracts import load
+from include.warehouses import clickhouse, snowflake
+from include.warehouses.landing import clickhouse_ddl, snowflake_ddl
+from tests.include.dbt import landed
+from tests.include.dbt.landed import NOON, Record, Row, at, change, click, line
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+PROJECTS = Path(__file__).resolve().parents[3] / "include" / "dbt"
+WAREHOUSES = {
+    "clickhouse": (clickhouse.connect, clickhouse_ddl, landed.land_in_clickhouse),
+    "snowflake": (snowflake.connect, snowflake_ddl, landed.land_in_snowflake),
+}
+
+
+class Warehouse:
+    """One warehouse with its project: land records, build, read a mart."""
+
+    def __init__(self, name: str, endpoint: Endpoint, target: Path) -> None:
+        self.name, self.target = name, target
+        connect, self._ddl, self._land = WAREHOUSES[name]
+        self.client: Any = connect(endpoint)
+
+    def prepare(self, domain: str) -> None:
+        for statement in self._ddl(load(domain)):
+            self.client.command(statement)
+
+    def land(self, records: list[Record]) -> None:
+        self._land(self.client, records)
+
+    def build(self, *arguments: str) -> dict[str, str]:
+        """dbt build; what became of each node, by its name."""
+        project = str(PROJECTS / self.name)
+        done = dbtRunner().invoke(
+            ["--log-level", "none", "--log-path", str(self.target), "build", "--project-dir", project]
+            + ["--profiles-dir", project, "--target-path", str(self.target), *arguments]
+        )
+        if done.exception:
+            raise done.exception
+        failed = [f"{one.node.name}: {one.message}" for one in done.result if one.status in ("error", "fail")]
+        assert not failed, "\n".join(failed)
+        return {one.node.name: str(one.status) for one in done.result}
+
+    def rows(self, mart: str, columns: list[str]) -> list[tuple[Any, ...]]:
+        found = self.client.query(f"select {', '.join(columns)} from {mart}")
+        return sorted((tuple(_plain(row[name]) for name in columns) for row in found), key=repr)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None)
+    if isinstance(value, Decimal):
+        return value.normalize() + 0
+    return round(value, 6) if isinstance(value, float) else value
+
+
+@pytest.fixture(scope="module", params=list(WAREHOUSES))
+def warehouse(
+    request: pytest.FixtureRequest, endpoints: dict[str, Endpoint], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Warehouse]:
+    one = Warehouse(request.param, endpoints[request.param], tmp_path_factory.mktemp(request.param))
+    yield one
+    one.client.close()
+
+
+def check(warehouse: Warehouse, domain: str, marts: dict[str, list[Row]]) -> None:
+    """Every mart of a domain holds exactly these rows, in the columns given."""
+    for mart, expected in marts.items():
+        columns = list(expected[0])
+        want = sorted((tuple(_plain(row[name]) for name in columns) for row in expected), key=repr)
+        assert warehouse.rows(f"{domain}.{mart}", columns) == want, f"{warehouse.name} {domain}.{mart}"
+
+
+def order(number: int, offset: int, landed: float, total: float, minutes: float = 0, **fields: Any) -> Record:
+    value = {"event_id": f"e-{number}", "id": f"o-{number}", "product_id": 1, "customer_id": 1, "quantity": 2}
+    return Record("orders", offset, landed, value | {"total_price": total, "created_at": at(minutes)} | fields)
+
+
+def step(number: int, status: int, offset: int, landed: float, minutes: float) -> Record:
+    value = {"event_id": f"s-{number}-{status}", "order_id": f"o-{number}", "revision_number": status + 1, "status": status}
+    value |= {"vendor_id": 1, "shipping_method_id": 1, "cost": 5.05 + status, "modified_at": at(minutes)}
+    return Record(("shipments", "shipment_dispatches", "shipment_completions")[status], offset, landed, value)
+
+
+def told(topic: str, number: int, offset: int, landed: float, **fields: Any) -> Record:
+    place = {"city": "Oslo", "state": "OS", "zipcode": "00123"}
+    of = {
+        "shops": {"name": f"shop {number}", **place},
+        "customers": {"name": f"customer {number}", "email": "a@b", "address": "x", **place},
+        "products": {"shop_id": 1, "title": f"product {number}", "category": "Tops", "vendor": "v", "price": 10.29}
+        | {"color": "red", "size": "M", "material": "wool", "description": "soft"},
+    }[topic]
+    value = {"event_id": f"{topic}-{number}-{offset}", "id": number, "created_at": NOON}
+    return Record(topic, offset, landed, value | of | fields)
+
+
+ORDERS_FIRST = [
+    told("shops", 1, 0, 1),
+    *(told("products", n, n, 1, category="Tops" if n < 3 else "Shoes") for n in (1, 2, 3)),
+    *(told("customers", n, n, 1) for n in (1, 2)),
+    order(1, 1, 2, 20.58),
+    order(2, 2, 2, 0.29, minutes=-1440, product_id=2, customer_id=2),
+    order(3, 3, 2, 9999999999.99, product_id=3),
+    order(4, 4, 2, 4.4, product_id=4, customer_id=9),  # neither product nor customer has landed
+    order(5, 5, 2, 55.5),
+    order(5, 6, 2, 5.05),  # corrected: the same event again with a later offset
+    order(1, 1, 3, 20.58),  # a batch that was repeated
+    *(step(1, n, n, 3, 10 * n + 5) for n in (0, 1, 2)),
+    step(2, 0, 3, 3, 6),
+    step(2, 2, 4, 3, 30),  # completed, and its dispatch not landed yet
+    step(8, 0, 5, 3, 7),  # its order has not landed yet
+]
+ORDERS_THEN = [
+    *(order(1, 1, 130, 20.58), order(2, 2, 130, 0.29, minutes=-1440, product_id=2, customer_id=2)),  # repeated again
+    order(3, 9, 125, 3.33, product_id=3),  # corrected long after
+    order(8, 10, 130, 8.88, minutes=1),
+    order(7, 7, -100, 7.77, minutes=-200),  # became visible later than its landing time says
+    step(2, 1, 6, 130, 20),
+    told("customers", 1, 7, 130, city="Bergen"),  # moved: another event
+    told("products", 4, 8, 130, category="Shoes"),
+    order(9, 11, 131, 0.01, minutes=2),
+]
+
+
+def test_orders_reach_their_marts(warehouse: Warehouse) -> None:
+    warehouse.prepare("ecommerce")
+    warehouse.land(ORDERS_FIRST)
+    if warehouse.name == "snowflake":  # ClickHouse's landing table refuses it
+        broken = order(6, 12, 2, 1.0)
+        warehouse.land([broken._replace(value={k: v for k, v in broken.value.items() if k != "total_price"})])
+    first = warehouse.build("--select", "ecommerce")
+    assert first["an_order_has_its_product"] == first["an_order_has_its_customer"] == "warn"
+    check(warehouse, "ecommerce", landed.ecommerce(ORDERS_FIRST))
+
+    parts = _parts(warehouse, "ecommerce", "fct_orders")
+    warehouse.build("--select", "ecommerce", "--exclude-resource-type", "unit_test")
+    check(warehouse, "ecommerce", landed.ecommerce(ORDERS_FIRST))
+    assert _parts(warehouse, "ecommerce", "fct_orders") == parts, "a run with nothing new wrote rows"
+
+    warehouse.land(ORDERS_THEN)
+    then = warehouse.build("--select", "ecommerce", "--exclude-resource-type", "unit_test")
+    assert then["an_order_has_its_product"] == "pass"
+    check(warehouse, "ecommerce", landed.ecommerce([*ORDERS_FIRST, *ORDERS_THEN]))
+
+
+def _parts(warehouse: Warehouse, database: str, table: str) -> list[Row] | None:
+    """What ClickHouse wrote for a table: blocks of its parts."""
+    if warehouse.name != "clickhouse":
+        return None
+    return warehouse.client.query(
+        f"select max(max_block_number) as newest, sum(rows) as rows from system.parts "
+        f"where active and database = '{database}' and table = '{table}'"
+    )
+
+
+def clicks_of(session: str, start: int, *events: str, source: str = "WEB") -> list[Row]:
+    return [click(start + n, session, event, n + start / 100, source) for n, event in enumerate(events)]
+
+
+WHOLE = clicks_of("whole", 1, "SCROLL", "HOMEPAGE", "ITEM_DETAIL", "SEARCH", "ADD_TO_CART", "BOOKING")
+SKIPS = clicks_of("skips", 10, "HOMEPAGE", "ADD_TO_CART", "BOOKING", source="MOBILE")
+GONE = clicks_of("gone", 20, "HOMEPAGE", "ITEM_DETAIL")
+ONE = [line(1, "three", 611.73, 1), line(2, "three", 611.73, 1, item_price=0.01), line(3, "three", 611.73, 1)]
+FAILED = line(4, "failed", 210.58, 1500, payment_status="Failed", promo_amount=0.29)
+CANCELLED = line(5, "cancelled", 42.42, 2, payment_method="Gopay")
+
+CHANGES_FIRST = [
+    *(change(n, 1, 100 + n, None, row, clicks=True) for n, row in enumerate([*WHOLE, *SKIPS, *GONE])),
+    change(3, 2, 103, None, WHOLE[3], clicks=True),  # a batch that was repeated
+    *(change(n, 1, 100 + n, None, row, clicks=False) for n, row in enumerate([*ONE, FAILED, CANCELLED])),
+]
+CHANGES_THEN = [
+    *(change(20 + n, 120, 200 + n, row, None, clicks=True) for n, row in enumerate(GONE)),  # the whole session
+    change(30, 121, 210, SKIPS[2], SKIPS[2] | {"session_id": "moved"}, clicks=True),
+    change(31, 122, 221, WHOLE[5], None, clicks=True),  # deleted ...
+    change(32, 123, 220, WHOLE[5], WHOLE[5] | {"event_name": "CLICK"}, clicks=True),  # ... and told late what came before
+    change(20, 120, 200, ONE[1], None, clicks=False),
+    change(21, 120, 201, FAILED, FAILED | {"payment_status": "Success", "promo_amount": None}, clicks=False),
+    change(22, 120, 202, CANCELLED, None, clicks=False),
+    change(23, -60, 203, None, line(6, "late", 0.1, 3), clicks=False),
+]
+
+
+def test_changes_reach_their_marts(warehouse: Warehouse) -> None:
+    warehouse.prepare("fashion")
+    warehouse.land(CHANGES_FIRST)
+    warehouse.build("--select", "fashion")
+    check(warehouse, "fashion", landed.fashion(CHANGES_FIRST))
+
+    parts = _parts(warehouse, "fashion", "fct_sessions")
+    warehouse.build("--select", "fashion", "--exclude-resource-type", "unit_test")
+    check(warehouse, "fashion", landed.fashion(CHANGES_FIRST))
+    assert _parts(warehouse, "fashion", "fct_sessions") == parts, "a run with nothing new wrote rows"
+
+    warehouse.land(CHANGES_THEN)
+    warehouse.build("--select", "fashion", "--exclude-resource-type", "unit_test")
+    expected = landed.fashion([*CHANGES_FIRST, *CHANGES_THEN])
+    assert {row["booking_id"] for row in expected["fct_bookings"]} == {"three", "failed", "late"}
+    assert {row["session_id"] for row in expected["fct_sessions"]} == {"whole", "skips", "moved"}
+    check(warehouse, "fashion", expected)
+
