@@ -30,7 +30,7 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start the local stack and wait until all of it is ready; does no harm where it runs already."""
-    from local import control, environment
+    from local import control
     from local.place import here
 
     place = here()
@@ -48,15 +48,20 @@ def up(
         console.emit({**last, "already_running": not fresh})
     _judge(place, last, wait)
     if not as_json and wait:
-        environment.write(place)
-        console.say(
-            f"Ready. Airflow: http://127.0.0.1:{place.ports['airflow']} "
-            f"(user {environment.AIRFLOW_USER}, password {place.secrets['airflow']})"
-        )
-        console.say(
-            f"Slack catcher: http://127.0.0.1:{place.ports['slack']}   "
-            f"Variables for your shell: set -a; . {place.home}/env; set +a"
-        )
+        _welcome(place, {service["name"] for service in last["services"]})
+
+
+def _welcome(place: Place, names: set[str]) -> None:
+    """Where to look, and with which login."""
+    from local import environment
+
+    console.say("Ready.")
+    if "airflow-api" in names:
+        login = f"user {environment.AIRFLOW_USER}, password {place.secrets['airflow']}"
+        console.say(f"  Airflow        http://127.0.0.1:{place.ports['airflow']}  ({login})")
+    if "slack" in names:
+        console.say(f"  Slack catcher  http://127.0.0.1:{place.ports['slack']}")
+    console.say(f"  Your shell     set -a; . {place.home}/env; set +a")
 
 
 def _judge(place: Place, last: dict[str, Any], wait: bool) -> None:
@@ -110,8 +115,9 @@ def _table(status: dict[str, Any], seconds: float) -> Table:
     table = Table(
         caption=f"{ready} of {len(status['services'])} ready, {seconds:.0f} s", box=None, caption_justify="left"
     )
-    for title in ("service", "state", "waiting for"):
-        table.add_column(title, overflow="ellipsis", no_wrap=True)
+    table.add_column("service", no_wrap=True, min_width=max(len(service["name"]) for service in status["services"]))
+    table.add_column("state", no_wrap=True, min_width=max(map(len, STYLES)))
+    table.add_column("waiting for", no_wrap=True, overflow="ellipsis")
     for service in status["services"]:
         state = Text(service["state"], style=STYLES[service["state"]])
         table.add_row(service["name"], state, Text(service["waiting_for"] or "", style="dim"))

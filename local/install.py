@@ -18,7 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 UV = "uv==0.13.9"
 BOOT = ROOT / ".uv"
 #: Environment -> its lock.
-ENVIRONMENTS = {ROOT / ".venv": ROOT / "locks" / "runtime.lock", ROOT / "local" / ".venv": ROOT / "locks" / "emulators.lock"}
+ENVIRONMENTS = {
+    ROOT / ".venv": ROOT / "locks" / "runtime.lock",
+    ROOT / "local" / ".venv": ROOT / "locks" / "emulators.lock",
+}
 #: What each gets when it is made; a change of the scheme makes it anew.
 SCHEME = "1"
 SYNC = ("pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode")
@@ -72,7 +75,9 @@ def install() -> None:
 
 
 def _wanted(lock: Path) -> str:
-    return f"{SCHEME} {sys.version_info[0]}.{sys.version_info[1]} {ROOT} {hashlib.sha256(lock.read_bytes()).hexdigest()}"
+    return (
+        f"{SCHEME} {sys.version_info[0]}.{sys.version_info[1]} {ROOT} {hashlib.sha256(lock.read_bytes()).hexdigest()}"
+    )
 
 
 def _stamp(venv: Path) -> str:
@@ -87,7 +92,10 @@ def _usable(python: Path) -> bool:
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     try:
         found = subprocess.run(
-            [str(python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], capture_output=True, text=True, check=False
+            [str(python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except OSError:
         return False
@@ -97,7 +105,9 @@ def _usable(python: Path) -> bool:
 def _room() -> None:
     free = shutil.disk_usage(ROOT).free
     if free < 3 << 30:
-        raise InstallError(f"{free / (1 << 30):.1f} GB are free at {ROOT}, and the environments take 3: make room first")
+        raise InstallError(
+            f"{free / (1 << 30):.1f} GB are free at {ROOT}, and the environments take 3: make room first"
+        )
 
 
 def uv() -> str:
@@ -107,7 +117,9 @@ def uv() -> str:
     own = BOOT / "bin" / "uv"
     if not own.exists():
         print("setup: uv ...", flush=True)
-        _run([sys.executable, "-m", "venv", "--clear", str(BOOT)], "its venv module does not work: install python3-venv")
+        _run(
+            [sys.executable, "-m", "venv", "--clear", str(BOOT)], "its venv module does not work: install python3-venv"
+        )
         _run([str(BOOT / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV])
     return str(own)
 

@@ -75,10 +75,18 @@ def prepare(place: Place) -> None:
         _forget_a_dead_one(folder / "pg")
         return
     new = folder / "pg.new"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(mode=0o700)
-    _initdb(place, programs, new)
-    new.replace(folder / "pg")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        _initdb(place, programs, new)
+        new.replace(folder / "pg")
+    except OSError as problem:
+        raise ServiceError(
+            f"Postgres' folder {folder} cannot be prepared ({problem.strerror}): "
+            "free space on its disk and make it writable."
+        ) from problem
+    finally:
+        shutil.rmtree(new, ignore_errors=True)  # half a cluster would fill the disk that may be full
 
 
 def ready(port: int, password: str, user: str = USER, database: str = DATABASE) -> str | None:
@@ -150,6 +158,7 @@ def _run(place: Place, command: Sequence[str | Path], folder: Path, words: str =
     wrong = [line for line in done.stderr.splitlines() if "ERROR:" in line or "FATAL:" in line or "error:" in line]
     if done.returncode != 0 or wrong:
         said = (wrong or done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[0]
+        said = said.partition("FATAL:")[2] or said.partition("ERROR:")[2] or said
         raise ServiceError(
             f"Postgres' database in {folder} could not be made: {said.strip()} (all of it in {place.log('postgres')})."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
 import socket
@@ -33,25 +34,22 @@ def port_free(port: int) -> bool:
 
 
 def port_owner(port: int) -> psutil.Process | None:
-    """The process that listens on `port`, where this user may know it."""
+    """The process that holds `port`, where this user may know it: a server, else a client that got it as its end."""
     try:
-        pids = [c.pid for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr.port == port]
+        held = [(c.status, c.pid) for c in psutil.net_connections("tcp") if c.laddr and c.laddr.port == port]
     except psutil.AccessDenied:  # macOS shows each process's own connections only
-        pids = [process.pid for process in psutil.process_iter() if _listens(process, port)]
-    for pid in pids:
-        if pid:
-            try:
-                return psutil.Process(pid)
-            except psutil.Error:
-                continue
+        held = [(status, process.pid) for process in psutil.process_iter() for status in _holds(process, port)]
+    for _, pid in sorted(((status != psutil.CONN_LISTEN, pid) for status, pid in held if pid)):
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(pid)
     return None
 
 
-def _listens(process: psutil.Process, port: int) -> bool:
+def _holds(process: psutil.Process, port: int) -> list[str]:
     try:
-        return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in process.net_connections("tcp"))
+        return [c.status for c in process.net_connections("tcp") if c.laddr and c.laddr.port == port]
     except psutil.Error:
-        return False
+        return []
 
 
 def ports_in_use(ports: Mapping[int, str]) -> list[str]:
@@ -61,7 +59,7 @@ def ports_in_use(ports: Mapping[int, str]) -> list[str]:
         if port_free(port):
             continue
         owner = port_owner(port)
-        who = processes.describe(owner) if owner else "a process of another user"
+        who = processes.describe(owner) if owner else "a process that this user may not see"
         sentences.append(
             f"Port {port} for {service} is in use by {who}: end it, "
             "or set FLOODGATE_PORT_OFFSET to a number that moves all ports, for example 1000."

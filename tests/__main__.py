@@ -22,7 +22,15 @@ NEITHER = "not airflow and not stack and not journey"
 PARTS = {
     "unit": [RUNTIME, "-m", "pytest", "tests", "--ignore=tests/local", "-m", NEITHER],
     "local": [EMULATORS, "-m", "pytest", "tests/local"],
-    "airflow": [RUNTIME, "-m", "pytest", "tests", "--ignore=tests/local", "-m", "airflow and not stack and not journey"],
+    "airflow": [
+        RUNTIME,
+        "-m",
+        "pytest",
+        "tests",
+        "--ignore=tests/local",
+        "-m",
+        "airflow and not stack and not journey",
+    ],
     "stack": [RUNTIME, "-m", "pytest", "tests", "--ignore=tests/local", "-m", "stack and not journey"],
     "journeys": [RUNTIME, "-m", "pytest", "tests/journeys", "-m", "journey"],
 }
@@ -44,7 +52,12 @@ def main(arguments: list[str]) -> int:
         print(f"no part {', '.join(unknown)}: there are {', '.join(PARTS)} and check", file=sys.stderr)
         return 2
     results = {name: _part(name, [*known[name], *extra]) for name in names}
-    print("\n" + "\n".join(f"{name:14} {'passed' if code == 0 else 'FAILED'}  {s:6.1f} s" for name, (code, s) in results.items()))
+    print(
+        "\n"
+        + "\n".join(
+            f"{name:14} {'passed' if code == 0 else 'FAILED'}  {s:6.1f} s" for name, (code, s) in results.items()
+        )
+    )
     return int(any(code for code, _ in results.values()))
 
 

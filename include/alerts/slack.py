@@ -36,9 +36,7 @@ def blocks(message: Message) -> list[dict[str, Any]]:
     facts = [("Since", clock(message.since)), *message.facts] if message.since else list(message.facts)
     for start in range(0, len(facts), FIELDS):
         some = facts[start : start + FIELDS]
-        made.append(
-            SectionBlock(fields=[_text(f"*{escape(label)}*\n{escape(value)}", FIELD) for label, value in some])
-        )
+        made.append(SectionBlock(fields=[_text(f"*{escape(label)}*\n{escape(value)}", FIELD) for label, value in some]))
     if message.samples:
         shown = "\n".join(message.samples[:SAMPLES])
         made.append(SectionBlock(text=_text(f"```{escape(cut(shown, SECTION - 100))}```")))

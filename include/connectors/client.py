@@ -69,7 +69,7 @@ class ConnectClient:
     """Use as `async with ConnectClient(endpoint) as connect`. Every method raises ConnectError."""
 
     def __init__(self, endpoint: Endpoint, *, timeout_s: float = 15.0) -> None:
-        host = endpoint.host if "://" in endpoint.host else f"http://{endpoint.host or '127.0.0.1'}"
+        host = endpoint.host if "://" in endpoint.host else f"http://{endpoint.host}"
         port = f":{endpoint.port}" if endpoint.port else ""
         base = str(endpoint.extra.get("base_path", "")).rstrip("/")
         self._endpoint = endpoint

@@ -23,8 +23,10 @@ from include.warehouses.snowflake import arguments
 
 SAMPLES = 5
 
+
 class GateBroken(Exception):
     """The suite could not be run, which is not the same as rows that fail; the text says which part and why."""
+
 
 def run(domain: str, warehouse: str, endpoint: Endpoint, *, suite: Suite | None = None, run_id: str = "") -> GateResult:
     """Runs the domain's suite; raises GateBroken where an expectation cannot be evaluated.
@@ -61,12 +63,14 @@ def run(domain: str, warehouse: str, endpoint: Endpoint, *, suite: Suite | None 
         failures=tuple(failures),
     )
 
+
 def _great_expectations() -> Any:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # else it reports home, and waits where there is no network
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations
 
     return great_expectations
+
 
 def _source(warehouse: str, endpoint: Endpoint, run_id: str) -> dict[str, Any]:
     if warehouse == "clickhouse":
@@ -85,6 +89,7 @@ def _source(warehouse: str, endpoint: Endpoint, run_id: str) -> dict[str, Any]:
             | {"session_parameters": {"QUERY_TAG": run_id}}
         },
     }
+
 
 def _table(gx: Any, context: Any, source: Any, name: str, table: Table) -> Iterable[Failure]:
     asset = source.add_table_asset(name, table_name=name, schema_name=STAGING)
@@ -107,6 +112,7 @@ def _table(gx: Any, context: Any, source: Any, name: str, table: Table) -> Itera
             total=total,
             samples=_samples(result.result, table.personal, expectation),
         )
+
 
 def _validate(
     gx: Any, batch: Any, name: str, expectations: Iterable[Expectation], result_format: str
@@ -132,6 +138,7 @@ def _validate(
             )
         yield expectation, result
 
+
 def _count(batch: Any) -> int:
     from great_expectations.validator.metric_configuration import MetricConfiguration
     from great_expectations.validator.metrics_calculator import MetricsCalculator
@@ -139,12 +146,14 @@ def _count(batch: Any) -> int:
     calculator = MetricsCalculator(execution_engine=batch.data.execution_engine)
     return int(calculator.get_metric(MetricConfiguration("table.row_count", {"batch_id": batch.id})))
 
+
 def _unexpected(result: dict[str, Any], total: int) -> int:
     if "unexpected_count" in result:
         return int(result["unexpected_count"])
     observed = result.get("observed_value")
     # Of a query of unexpected rows their number; an expectation on the whole table fails for the whole of it.
     return int(observed) if isinstance(observed, int) and "unexpected_rows" in result.get("details", {}) else total
+
 
 def _samples(result: dict[str, Any], personal: tuple[str, ...], expectation: Expectation) -> tuple[str, ...]:
     rows = result.get("details", {}).get("unexpected_rows")
@@ -156,7 +165,7 @@ def _samples(result: dict[str, Any], personal: tuple[str, ...], expectation: Exp
         return (f"observed {result['observed_value']}",)
     return tuple(_row({column: value}, personal) for value in values[:SAMPLES])
 
+
 def _row(row: dict[str, Any], personal: tuple[str, ...]) -> str:
     """`order_id=17, total=12.00`, with personal fields masked, in whatever case the warehouse names them."""
     return ", ".join(f"{name.lower()}={'***' if name.lower() in personal else value}" for name, value in row.items())
-

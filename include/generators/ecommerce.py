@@ -91,7 +91,7 @@ def _scheduled(contract: Contract, window: Window, seed: int, since: datetime | 
         if step and since is not None and before.start < since:
             continue
         size = burst_size(contract, before, seed=seed, size=None, shard=SCHEDULED)
-        orders = _orders((seed, "ecommerce", before, SCHEDULED), before.start_ms, before.end_ms, size)
+        orders = _remembered((seed, "ecommerce", before, SCHEDULED), before.start_ms, before.end_ms, size)
         if step == 0:
             batches.append(_order_events(orders, seed))
         for number, times in enumerate(orders.follows):
@@ -133,6 +133,10 @@ def _orders(path: tuple[object, ...], start_ms: int, end_ms: int, size: int) -> 
         parcels=draws.integers(size, 0, CARRIERS * len(METHODS) * PARCEL_STEPS - 1),
         follows=tuple(follows),
     )
+
+
+#: Windows in a row look back on the same ones.
+_remembered = functools.lru_cache(maxsize=256)(_orders)
 
 
 def _squeezed(orders: Orders, end_ms: int) -> tuple[Ints, ...]:

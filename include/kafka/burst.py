@@ -99,7 +99,7 @@ def produce(
         _send(client, trouble, map(_event, receipts), {RECEIPTS: 1}, lambda count: None)
         _attempt(trouble, f"committing burst {burst}", lambda: client.commit_transaction(DELIVER_S))
     except BaseException as error:
-        _abort(client, burst)
+        _abort(client, trouble, burst)
         if isinstance(error, KafkaException | BufferError):
             cause = error if isinstance(error, KafkaException) else Cause(Cause._QUEUE_FULL, str(error))
             raise trouble.explain(f"producing burst {burst}", cause) from error
@@ -187,7 +187,8 @@ def _receipts(burst: BurstId, stretches: Iterable[Stretch]) -> tuple[Receipt, ..
     receipts = []
     for stretch in stretches:
         last = stretch.last
-        first_offset, last_offset = stretch.first_offset, last.offset() if last else None
+        # Not `if last`: a message is as long as its value, so a tombstone is false.
+        first_offset, last_offset = stretch.first_offset, None if last is None else last.offset()
         # A broker that answers a repeated request may leave the offset out: -1 or less.
         if last is None or first_offset is None or last_offset is None or not 0 <= first_offset <= last_offset:
             raise KafkaError(
@@ -240,9 +241,10 @@ def _attempt(trouble: Trouble, doing: str, call: Callable[[], None]) -> None:
             log.info("%s: %s; trying again", doing, error)
 
 
-def _abort(client: Producer, burst: BurstId) -> None:
+def _abort(client: Producer, trouble: Trouble, burst: BurstId) -> None:
     try:
         client.abort_transaction(20)
     except KafkaException as error:
         # Broker away, or fenced: as nobody ended the transaction, the broker does, in TRANSACTION_S at the latest.
+        trouble(error.args[0])
         log.warning("burst %s: its transaction could not be aborted now (%s); none of it is committed", burst, error)

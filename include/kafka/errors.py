@@ -102,6 +102,7 @@ _VAGUE = {
     Cause._MSG_TIMED_OUT,
     Cause._TIMED_OUT_QUEUE,
     Cause._PURGE_QUEUE,
+    Cause._FATAL,
 }
 
 _ADVICE: dict[int, Callable[[Endpoint, Cause], str]] = {

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, CronDataIntervalTimetable, Param
 
 from include.contracts import Contract, load
-from include.contracts.event import BurstId, Event, Window
+from include.contracts.event import Window
 from include.operators import assets
 from include.operators.endpoints import endpoint
 
-#: Events between two lines of progress in the log.
-PROGRESS = 50_000
 #: The key in the state store of the domain's asset: stretches of windows without a gap that were produced.
 _STRETCHES = "stretches"
 _STRETCHES_KEPT = 200
+
+#: Domains whose bursts go on with what earlier windows began.
+FOLLOWED = ("ecommerce",)
 
 _MAYBE_TEXT = ["null", "string"]
 #: Options that one domain's generator takes and the others do not.
@@ -120,8 +121,8 @@ class ProduceBurst(BaseOperator):
 
     def execute(self, context: Any) -> dict[str, Any]:
         """The burst's name and events a topic. Raises what generators and the Kafka room raise."""
+        from include import generators
         from include.connections import KAFKA
-        from include.generators import events
         from include.kafka import burst
 
         contract = load(self.domain)
@@ -134,9 +135,8 @@ class ProduceBurst(BaseOperator):
         if self.domain in FOLLOWED and self.part["size"] is None:
             options["since"], stretches = since(memory.get(_STRETCHES) or [], at)
         seed = contract.burst.seed if given.get("seed") is None else given["seed"]
-        made = events(contract, at, seed=seed, size=self.part["size"], shard=self.part["shard"], **options)
-        name = BurstId(self.domain, at, self.part["shard"])
-        receipts = burst.produce(endpoint(KAFKA), contract, name, self._counted(made))
+        name, events = generators.burst(contract, at, seed=seed, **self.part, **options)
+        receipts = burst.produce(endpoint(KAFKA), contract, name, events, progress=self._progress)
         if stretches is not None:
             memory.set(_STRETCHES, stretches)
         topics: dict[str, int] = {}
@@ -146,15 +146,8 @@ class ProduceBurst(BaseOperator):
         context["outlet_events"][asset].extra = {"burst": str(name), "topics": topics}
         return {"burst": str(name), "events": sum(topics.values()), "topics": topics}
 
-    def _counted(self, made: Iterable[Event]) -> Iterator[Event]:
-        for number, event in enumerate(made, start=1):
-            if number % PROGRESS == 0:
-                self.log.info("%d events generated", number)
-            yield event
-
-
-#: Domains whose bursts go on with what earlier windows began.
-FOLLOWED = ("ecommerce",)
+    def _progress(self, events: int) -> None:
+        self.log.info("%d events handed to Kafka", events)
 
 
 def bootstrap(kafka: Any, contract: Contract) -> str:
@@ -165,7 +158,7 @@ def bootstrap(kafka: Any, contract: Contract) -> str:
     from include.kafka import burst, receipts
 
     name = generators.opening(contract)
-    if any(str(key[0]) == str(name) for key in receipts.read(kafka)):
+    if any(burst_name == str(name) for burst_name, _, _ in receipts.read(kafka)):
         return ""
     made = list(generators.bootstrap(contract))
     if not made:

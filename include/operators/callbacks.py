@@ -14,9 +14,10 @@ GATE = "gate"
 def run_failed(context: Any) -> None:
     """A DAG's on_failure_callback: one message a failed run. Never raises, whatever Slack does."""
     try:
-        task = getattr(context.get("ti"), "task_id", "")
-        if task != GATE:
-            _tell(context, task, context.get("reason") or "")
+        task, reason = getattr(context.get("ti"), "task_id", ""), context.get("reason") or ""
+        # Without a task that failed: some were cleared and went well, others still wait for what was told before.
+        if task != GATE and (task or reason != "task_failure"):
+            _tell(context, task, reason)
     except Exception:
         log.exception("the failure of %s could not be told", context.get("run_id"))
 
@@ -43,10 +44,10 @@ def _tell(context: Any, task: str, why: str) -> None:
         severity=Severity.CRITICAL,
         word="FAILED",
         subject=dag.dag_id,
-        headline=f"task {task or 'unknown'} failed and has no try left." + (f" {why[:500]}" if task == GATE else ""),
+        headline=f"task {task} failed and has no try left." if task and task != GATE else f"the run failed: {why[:500]}",
         facts=(("Run", context["run_id"]),),
         does="tries again at the next scheduled run, if the DAG has a schedule.",
-        act=f"read the log of {task or 'the failed task'}; clear it when the cause is gone.",
+        act=f"read the log of {task or 'the run'}; clear it when the cause is gone.",
         run=run_link(dag.dag_id, context["run_id"]),
     )
     tell(load(domain), message)

@@ -125,10 +125,10 @@ def main(warehouses: list[str]) -> int:
         try:
             made = make(warehouse)
         except ManifestError as error:
-            print(error, file=sys.stderr)  # noqa: T201 - a program's output
+            print(error, file=sys.stderr)
             failed = 1
         else:
-            print(f"{target(project(warehouse))}: {'made' if made else 'up to date'}")  # noqa: T201
+            print(f"{target(project(warehouse))}: {'made' if made else 'up to date'}")
     return failed
 
 

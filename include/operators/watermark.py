@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from include.contracts import Contract, load
 from include.operators import assets, graph
@@ -63,10 +63,14 @@ class Landed(BaseOperator):
         if context["params"].get("force"):
             self.log.info("forced")
         elif not landed:
-            raise AirflowSkipException(f"nothing of {self.domain} has ever landed in {self.warehouse}")
+            self._skip(f"nothing of {self.domain} has ever landed in {self.warehouse}")
         elif now == before:
-            raise AirflowSkipException(f"nothing of {self.domain} landed in {self.warehouse} since it was published")
+            self._skip(f"nothing of {self.domain} landed in {self.warehouse} since it was published")
         return now
+
+    def _skip(self, why: str) -> None:
+        self.log.info("skipped: %s", why)  # Airflow does not log the exception's text
+        raise AirflowSkipException(why)
 
 
 class Publish(BaseOperator):
@@ -90,7 +94,8 @@ class Publish(BaseOperator):
             with connect(self.warehouse, context["run_id"]) as client:
                 rows = {row["name"]: int(row["n"]) for row in client.query(sql)}
         except WarehouseError as error:
-            raise AirflowException(f"not every mart of {self.domain} can be read: {error}") from error
+            again = AirflowException if error.away else AirflowFailException  # a table that is missing stays so
+            raise again(f"not every mart of {self.domain} can be read: {error}") from error
         context["outlet_events"][asset].extra = {"run": context["run_id"], "rows": rows}
         context["asset_state_store"][asset].set(_WATERMARK, context["ti"].xcom_pull(task_ids="landed"))
         return rows

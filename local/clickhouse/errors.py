@@ -32,11 +32,11 @@ class EngineError(Exception):
         message = _VERSION.sub("", text[lead.start() :])
         while nested := _LEAD.match(message):
             message = message[nested.end() :]
-        names = []
-        while name := _NAME.search(message):
-            names.append(name[1])
-            message = message[: name.start()]
-        return cls(int(lead["code"]), names[0] if names else "UNKNOWN_EXCEPTION", _FILE.sub("", message).strip())
+        named = ""
+        while (found := _NAME.search(message)) and named in ("", found[1]):
+            named = found[1]
+            message = message[: found.start()]
+        return cls(int(lead["code"]), named or "UNKNOWN_EXCEPTION", _FILE.sub("", message).strip())
 
 
 class UnsupportedError(EngineError):

@@ -15,9 +15,15 @@ from local.service import Service
 def service(place: Place) -> Service:
     """The connect service of a place."""
     port = place.ports["connect"]
-    argv = (str(place.emulators_python), "-m", "local.connect", "--home", str(place.data("connect")), "--port", str(port),
-            "--bootstrap", f"127.0.0.1:{place.ports['kafka']}")  # fmt: skip
-    env = {"PYTHONPATH": str(place.root), "REQUESTS_CA_BUNDLE": str(place.ca_bundle), "PYTHONUNBUFFERED": "1"}
+    argv: tuple[str, ...] = (str(place.emulators_python), "-m", "local.connect", "--home", str(place.data("connect")))
+    argv += ("--port", str(port), "--bootstrap", f"127.0.0.1:{place.ports['kafka']}")
+    env = {
+        "PYTHONPATH": str(place.root),
+        "PYTHONUNBUFFERED": "1",
+        "REQUESTS_CA_BUNDLE": str(place.ca_bundle),
+        # Some 40 threads, each of which would otherwise keep memory of its own after a burst.
+        "MALLOC_ARENA_MAX": "2",
+    }
     return Service(
         name="connect",
         argv=argv,

@@ -1,6 +1,6 @@
 """What becomes of a rejected record: errors.tolerance, the dead letter topic and its headers.
 
-A dead letter is the message as it stood in Kafka (key, value, headers, timestamp), with headers that say whence and why.
+A dead letter is the message as it stood in Kafka (key, value, headers, timestamp) and headers that say whence and why.
 `settle` returns when every dead letter is acknowledged by all replicas; offsets are committed only then.
 """
 

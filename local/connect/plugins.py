@@ -5,6 +5,7 @@ A class may be named in full, by its simple name, or by that name without "Conne
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -50,7 +51,11 @@ def _clickhouse(start: Start) -> Sink:
 
 
 def _snowflake(start: Start) -> Sink:
-    from local.connect.sinks.snowflake import SnowflakeSink  # a large import: only where one is configured
+    # A large import, only where one is configured; and its client would take pandas and pyarrow along where they are
+    # installed, 70 MB that nothing here uses.
+    for unused in ("pandas", "pyarrow"):
+        sys.modules.setdefault(unused, None)  # type: ignore[arg-type]
+    from local.connect.sinks.snowflake import SnowflakeSink
 
     return SnowflakeSink(start)
 
@@ -75,7 +80,7 @@ PLUGINS = (
             Setting("database", default="default", group="ClickHouse", about="The database of the tables."),
             Setting("topic2TableMap", "LIST", "", "ClickHouse", about="topic=table pairs; others go by topic name."),
             Setting("clickhouseSettings", "LIST", "", "ClickHouse", about="setting=value pairs for each insert."),
-            Setting("ignorePartitionsWhenBatching", "BOOLEAN", "false", "ClickHouse", about="Partitions share an insert."),
+            Setting("ignorePartitionsWhenBatching", "BOOLEAN", "false", "ClickHouse", about="One insert for all."),
             Setting("exactlyOnce", "BOOLEAN", "false", "ClickHouse", about="Not here: keys and tokens do it."),
             Setting("bufferFlushTime", "LONG", "0", "ClickHouse", 0, "Wait for a fuller batch, ms."),
             Setting("bufferCount", "INT", "0", "ClickHouse", 0, "Rows that end that wait."),
@@ -90,7 +95,7 @@ PLUGINS = (
             Setting("snowflake.url.name", group="Snowflake Login Info", about="host:port of the account."),
             Setting("snowflake.user.name", group="Snowflake Login Info", about="The user who may load."),
             Setting("snowflake.private.key", "PASSWORD", group="Snowflake Login Info", about="RSA key, PKCS8 base64."),
-            Setting("snowflake.private.key.passphrase", "PASSWORD", "", "Snowflake Login Info", about="Its passphrase."),
+            Setting("snowflake.private.key.passphrase", "PASSWORD", "", "Snowflake Login Info", about="Its secret."),
             Setting("snowflake.role.name", default="", group="Snowflake Login Info", about="The role to take."),
             Setting("snowflake.database.name", group="Snowflake Login Info", about="The tables' database."),
             Setting("snowflake.schema.name", group="Snowflake Login Info", about="The tables' schema."),
@@ -109,7 +114,7 @@ PLUGINS = (
         "org.apache.kafka.connect.file.FileStreamSinkConnector",
         "org.apache.kafka.connect.file.FileStreamSinkTask",
         VERSION,
-        (Setting("file", default=None, group="FileStreamSink", about="The file to append to; standard output if unset."),),
+        (Setting("file", default=None, group="FileStreamSink", about="The file to append to; stdout if unset."),),
         _file,
     ),
 )  # fmt: skip

@@ -84,7 +84,7 @@ async def _info(request: Request) -> Response:
 
 
 async def _delete(request: Request) -> Response:
-    await _worker(request).delete(_name(request))
+    _worker(request).delete(_name(request))
     return Response(status_code=204)
 
 

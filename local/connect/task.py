@@ -24,7 +24,7 @@ from local.connect.plugins import Plugin
 from local.connect.records import Message, Record
 from local.connect.sinks import Sink, Start
 
-LOOK_FOR_PARTITIONS_S = 10.0
+LOOK_FOR_PARTITIONS_S = 5.0
 LONGEST_BACKOFF_S = 10.0
 KINDS = ("NoTimestampType", "CreateTime", "LogAppendTime")
 log = logging.getLogger("connect.task")
@@ -57,12 +57,13 @@ class Task:
         self._paused.clear()
 
     def end(self) -> None:
-        """Ask the thread to end; `wait` waits for it."""
+        """Ask the thread to end; it has when it is no longer `alive`."""
         self._ended.set()
 
-    def wait(self) -> None:
-        """Return when the thread has ended, after which nothing of it touches Kafka or the warehouse."""
-        self._thread.join()
+    @property
+    def alive(self) -> bool:
+        """False when the thread has ended, after which nothing of it touches Kafka or the warehouse."""
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         sink: Sink | None = None
@@ -197,7 +198,7 @@ class Task:
         self._uncommitted |= positions
 
     def _again(self, step: Callable[[], Any], wanted: Callable[[], bool] | None = None) -> Any:
-        """Do `step` until it is not told to retry; None where the task is no longer `wanted` (by default: was ended)."""
+        """Do `step` until it is not told to retry; None where it is not `wanted` any more (the task was ended)."""
         pause, since = 0.25, time.monotonic()
         while wanted() if wanted else not self._ended.is_set():
             try:

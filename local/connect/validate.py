@@ -27,7 +27,7 @@ COMMON = (
     Setting("errors.log.enable", "BOOLEAN", "false", "Error Handling", about="Log each bad record."),
     Setting("errors.log.include.messages", "BOOLEAN", "false", "Error Handling", about="With its place in Kafka."),
     Setting("errors.deadletterqueue.topic.name", default="", group="Error Handling", about="Topic for bad records."),
-    Setting("errors.deadletterqueue.topic.replication.factor", "SHORT", "3", "Error Handling", about="Where it is made."),
+    Setting("errors.deadletterqueue.topic.replication.factor", "SHORT", "3", "Error Handling", about="Copies of it."),
     Setting("errors.deadletterqueue.context.headers.enable", "BOOLEAN", "false", "Error Handling",
             about="Headers that say why and whence."),
 )  # fmt: skip

@@ -27,8 +27,11 @@ log = logging.getLogger("connect.worker")
 class Connector:
     """One connector with its tasks. `state` is None until it was started for the first time."""
 
-    def __init__(self, entry: Entry, store: Store, broker: Broker, address: str) -> None:
+    def __init__(
+        self, entry: Entry, store: Store, broker: Broker, address: str, after: asyncio.Task[None] | None = None
+    ) -> None:
         self.entry, self._store, self._broker, self._address = entry, store, broker, address
+        self._after = after  # a connector of the same name that was deleted, and whose tasks may not have ended yet
         self.state: str | None = None
         self.tasks: list[Task] = []
         self.restarting: set[int] = set()
@@ -61,11 +64,11 @@ class Connector:
         self._restart_self |= itself
         self._changed.set()
 
-    async def delete(self) -> None:
-        """End the tasks for good; returns when they have ended."""
+    def delete(self) -> asyncio.Task[None]:
+        """End the tasks for good; the answer is done when they have ended."""
         self._deleted = True
         self._changed.set()
-        await self._keeper
+        return self._keeper
 
     async def shut_down(self) -> None:
         """End the tasks and keep the entry as it is, for the next start of the worker."""
@@ -94,6 +97,8 @@ class Connector:
         return status | ({"trace": task.trace} if task.trace else {})
 
     async def _keep(self) -> None:
+        if self._after is not None:
+            await asyncio.wait([self._after])
         while not self._deleted:
             await self._changed.wait()
             self._changed.clear()
@@ -145,7 +150,8 @@ class Connector:
     async def _end(self, tasks: list[Task]) -> None:
         for task in tasks:
             task.end()
-        await asyncio.gather(*(asyncio.to_thread(task.wait) for task in tasks))
+        while any(task.alive for task in tasks):  # a minute at most, where a warehouse does not answer
+            await asyncio.sleep(0.02)
 
 
 class Worker:
@@ -155,15 +161,16 @@ class Worker:
         self.broker, self.address = broker, address
         self._store = store
         self._connectors: dict[str, Connector] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         """Take up the connectors that the store remembers."""
         for entry in self._store.load():
-            self._connectors[entry.name] = Connector(entry, self._store, self.broker, self.address)
+            self._take_up(entry)
 
     async def stop(self) -> None:
         """End every task; they go on at their committed offsets when the worker is started again."""
-        await asyncio.gather(*(one.shut_down() for one in self._connectors.values()))
+        await asyncio.gather(*(one.shut_down() for one in self._connectors.values()), *self._ending.values())
 
     def names(self) -> list[str]:
         """The connectors there are."""
@@ -182,8 +189,7 @@ class Worker:
             raise Refused(409, f"Connector {name} already exists")
         entry = Entry(name, config, target)
         self._store.save(entry)
-        self._connectors[name] = Connector(entry, self._store, self.broker, self.address)
-        return self._connectors[name]
+        return self._take_up(entry)
 
     def configure(self, name: str, config: dict[str, str]) -> Connector:
         """Another configuration for a connector there is; raises Refused (400)."""
@@ -193,12 +199,18 @@ class Worker:
         connector.changed()
         return connector
 
-    async def delete(self, name: str) -> None:
-        """Delete a connector; its offsets stay in Kafka. Raises Refused (404)."""
+    def delete(self, name: str) -> None:
+        """Delete a connector; its tasks end soon, its offsets stay in Kafka. Raises Refused (404)."""
         connector = self.get(name)
         del self._connectors[name]
         self._store.delete(name)
-        await connector.delete()
+        self._ending[name] = connector.delete()
+
+    def _take_up(self, entry: Entry) -> Connector:
+        before = self._ending.pop(entry.name, None)
+        made = Connector(entry, self._store, self.broker, self.address, before)
+        self._connectors[entry.name] = made
+        return made
 
     @property
     def about(self) -> dict[str, str]:

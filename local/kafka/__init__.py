@@ -23,7 +23,13 @@ def service(place: Place) -> Service:
     def prepare() -> None:
         if problem:
             raise problem
-        broker.prepare(place, found)
+        try:
+            broker.prepare(place, found)
+        except OSError as error:
+            raise ServiceError(
+                f"Kafka's folder {place.data('kafka')} cannot be prepared ({error.strerror}): "
+                "free space on its disk and make it writable."
+            ) from error
 
     folder = place.data("kafka")
     return Service(

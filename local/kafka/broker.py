@@ -22,6 +22,7 @@ from local.service import ServiceError
 # A topic's own max.message.bytes when it names none: Confluent Cloud's default. A topic may name more.
 MAX_MESSAGE_BYTES = 2_097_164
 HEAP_MB = 256
+COLLECTOR = "-XX:+UseSerialGC"
 ARCHIVE_DAYS = 30
 FORMAT_TIMEOUT_S = 120
 
@@ -79,7 +80,7 @@ def prepare(place: Place, java: Java) -> None:
     # Native libraries are unpacked here; a killed broker leaves them behind.
     shutil.rmtree(folder / "tmp", ignore_errors=True)
     (folder / "tmp").mkdir()
-    archive = _archive(folder, java, class_path)
+    archive = _archive(place, java, class_path)
     (folder / "java.args").write_text("".join(f'"{_quoted(word)}"\n' for word in _arguments(java, class_path, archive)))
     _format(place, java, class_path)
 
@@ -97,12 +98,7 @@ def _format(place: Place, java: Java, class_path: str) -> None:
     shutil.rmtree(folder / "log.new", ignore_errors=True)
     written = (folder / "server.properties").read_text().replace("log.dirs=log\n", "log.dirs=log.new\n")
     (folder / "format.properties").write_text(written)
-    command = [
-        str(java.path),
-        "-XX:TieredStopAtLevel=1",
-        "-XX:+UseSerialGC",
-        f"-Dlog4j2.configurationFile={LOGGING.name}",
-    ]
+    command = [str(java.path), "-XX:TieredStopAtLevel=1", COLLECTOR, f"-Dlog4j2.configurationFile={LOGGING.name}"]
     command += ["-cp", class_path, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", "format.properties"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=FORMAT_TIMEOUT_S)
@@ -110,8 +106,7 @@ def _format(place: Place, java: Java, class_path: str) -> None:
         raise ServiceError(
             f"Formatting Kafka's log folder took more than {FORMAT_TIMEOUT_S} s: try again when less is running."
         ) from problem
-    with place.log("kafka").open("a") as log:
-        log.write(done.stdout + done.stderr)
+    _note(place, done.stdout + done.stderr)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
         raise ServiceError(
@@ -121,6 +116,11 @@ def _format(place: Place, java: Java, class_path: str) -> None:
     (folder / "format.properties").unlink()
 
 
+def _note(place: Place, words: str) -> None:
+    with place.log("kafka").open("a") as log:
+        log.write(words.rstrip("\n") + "\n")
+
+
 def _cluster_id() -> str:
     while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22]).startswith("-"):
         pass  # would be read as an option
@@ -128,7 +128,7 @@ def _cluster_id() -> str:
 
 
 def _arguments(java: Java, class_path: str, archive: Path) -> list[str]:
-    words = ["-Xms64m", f"-Xmx{HEAP_MB}m", "-XX:+UseSerialGC", "-XX:-UsePerfData"]
+    words = ["-Xms64m", f"-Xmx{HEAP_MB}m", COLLECTOR, "-XX:-UsePerfData"]
     # The supervisor starts it again; a broker that limps on without heap answers nobody.
     words += ["-XX:+ExitOnOutOfMemoryError", "-XX:ErrorFile=java_error.log"]
     words += [f"-Dlog4j2.configurationFile={LOGGING.name}", "-Djava.io.tmpdir=tmp", "-Djava.awt.headless=true"]
@@ -142,27 +142,39 @@ def _arguments(java: Java, class_path: str, archive: Path) -> list[str]:
     return [*words, "-Xlog:disable", "-Xlog:all=error:stderr", "-cp", class_path]
 
 
-def _archive(folder: Path, java: Java, class_path: str) -> Path:
+def _archive(place: Place, java: Java, class_path: str) -> Path:
     """Where the archive of loaded classes is, or will be after the first clean stop: it halves the time to start.
 
     A run without one writes RECORDING as it ends; the next start moves that to the cache, where all checkouts find it.
     """
     files = [Path(name).stat() for name in class_path.split(os.pathsep)]
     # Java refuses an archive when a jar's time is another, so the time is part of the name.
-    same = (str(java.path), java.version, class_path, [(file.st_size, file.st_mtime_ns) for file in files])
+    same = (str(java.path), java.version, COLLECTOR, class_path, [(one.st_size, one.st_mtime_ns) for one in files])
     archive = jars.cache().with_name("classes") / (hashlib.sha256(repr(same).encode()).hexdigest()[:16] + ".archive")
-    recording = folder / RECORDING
-    if archive.exists():
-        os.utime(archive)  # still in use
-    elif _whole(recording):
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(recording, folder / "classes.ready")
-        shutil.move(folder / "classes.ready", archive)
-        for old in archive.parent.iterdir():
-            if time.time() - old.stat().st_mtime > ARCHIVE_DAYS * 86400:
-                old.unlink(missing_ok=True)
+    recording = place.data("kafka") / RECORDING
+    try:
+        if archive.exists():
+            os.utime(archive)  # still in use
+        elif _whole(recording):
+            _save(recording, archive)
+    except OSError as problem:  # a broker without one starts too
+        _note(place, f"The archive of classes is not at {archive}, starts stay slow: {problem.strerror}.")
     recording.unlink(missing_ok=True)
     return archive
+
+
+def _save(recording: Path, archive: Path) -> None:
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    # Another checkout may look for it at this moment: it is there whole, or not at all.
+    new = archive.with_suffix(f".{os.getpid()}")
+    try:
+        shutil.copyfile(recording, new)
+        new.replace(archive)
+    finally:
+        new.unlink(missing_ok=True)
+    for old in archive.parent.iterdir():
+        if time.time() - old.stat().st_mtime > ARCHIVE_DAYS * 86400:
+            old.unlink(missing_ok=True)
 
 
 def _whole(recording: Path) -> bool:

@@ -15,6 +15,7 @@ import pyarrow
 from fakesnow import info_schema, macros
 from fakesnow.instance import FakeSnow
 from fakesnow.transforms import show, stage
+from snowflake.connector.errors import ProgrammingError
 
 MEMORY_LIMIT = "1GB"
 THREADS = 2
@@ -95,7 +96,7 @@ _SEMI_STRUCTURED = """when columns.data_type LIKE '%[]' then 'ARRAY'
      else columns.data_type end as DATA_TYPE"""
 
 
-class CatalogError(Exception):
+class CatalogError(RuntimeError):
     """The folder of databases cannot be opened; the text is one sentence that says why and what to do."""
 
 
@@ -138,7 +139,7 @@ class Catalog(FakeSnow):
                 "memory_limit": MEMORY_LIMIT,
                 "threads": THREADS,
                 "temp_directory": str(folder / "spill"),
-                "preserve_insertion_order": False,  # Snowflake promises no order without ORDER BY; costs memory
+                "preserve_insertion_order": True,  # False disorders even ORDER BY, where rows leave as Arrow
             },
         )
         self.duck_conn.execute("SET GLOBAL TimeZone = 'UTC'")
@@ -161,10 +162,12 @@ class Catalog(FakeSnow):
         return {name for (name,) in rows.fetchall()} - {"memory", "_fs_global"}
 
     def create(self, name: str, *, exists_ok: bool = False) -> bool:
-        """A new database with its PUBLIC schema; True where it was made. Raises duckdb.Error where it exists."""
+        """A new database with its PUBLIC schema; True where it was made. Raises ProgrammingError 2002 where it exists."""
         with self.lock:
-            if name in self.names() and exists_ok:
-                return False
+            if name in self.names():
+                if exists_ok:
+                    return False
+                raise ProgrammingError(msg=f"Object '{name}' already exists.", errno=2002, sqlstate="42710")
             self.duck_conn.execute(f"ATTACH '{self.db_path / name}.db' AS \"{name}\"")
             self.furnish(name)
             return True

@@ -32,8 +32,10 @@ def prepare(place: Place) -> None:
     files = (tls / "server.pem", tls / "server_key.pem", place.ca)
     if not all(file.exists() for file in files) or _expires(tls / "server.pem") - _now() < RENEW_BEFORE:
         _certificates(*files)
-    # each time: certifi's list changes with the environment
-    _write(place.ca_bundle, Path(certifi.where()).read_bytes() + b"\n" + place.ca.read_bytes(), 0o644)
+    # looked at each time: certifi's list changes with the environment
+    bundle = Path(certifi.where()).read_bytes() + b"\n" + place.ca.read_bytes()
+    if not place.ca_bundle.exists() or place.ca_bundle.read_bytes() != bundle:
+        _write(place.ca_bundle, bundle, 0o644)
 
 
 def _sign_in_key(path: Path) -> None:

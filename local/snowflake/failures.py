@@ -49,7 +49,7 @@ def to_error(error: Exception) -> Error:
         error = error.__cause__  # fakesnow's numbers for DuckDB's errors are fewer
     text = str(error)
     for kind, word, number, state in _KNOWN:
-        if isinstance(error, kind) and word in text:
+        if isinstance(error, kind) and word.lower() in text.lower():
             break
     else:
         number, state, text = 603, "XX000", f"{type(error).__name__}: {text}"

@@ -91,6 +91,8 @@ def _function(e: Expr, session: Session) -> Expr:
         return e
     if isinstance(e, (exp.DateTrunc, exp.TimestampTrunc)) and e.this.is_type("date") and e.unit.name.upper() in DATE_UNITS:
         return exp.cast(e.copy(), "date")  # DuckDB makes a timestamp of a date
+    if isinstance(e, exp.Bracket) and len(e.expressions) == 1 and isinstance(index := e.expressions[0], exp.Literal):
+        return _element(e.this, index)
     if isinstance(e, (exp.Lateral, exp.TableFromRows)) and isinstance(e.this, exp.Explode):
         return _flatten(e)
     if isinstance(e, exp.Func):
@@ -116,6 +118,15 @@ def _about_session(session: Session) -> dict[str, str | None]:
         "CURRENT_SCHEMA": session.schema,
         "LAST_QUERY_ID": session.last_query_id,
     }
+
+
+def _element(value: Expr, index: exp.Literal) -> Expr:
+    """v['a'][0] as one path; fakesnow changes the last bracket alone, and DuckDB counts the others from 1."""
+    part = exp.JSONPathKey(this=index.name) if index.is_string else exp.JSONPathSubscript(this=int(index.name))
+    if isinstance(value, exp.JSONExtract) and isinstance(value.expression, exp.JSONPath):
+        value.expression.append("expressions", part)
+        return value
+    return exp.JSONExtract(this=value, expression=exp.JSONPath(expressions=[exp.JSONPathRoot(), part]))
 
 
 def _flatten(e: Expr) -> Expr:

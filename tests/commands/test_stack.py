@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -16,13 +17,16 @@ import pytest
 from commands import console, main
 from commands.doctor import Finding, examine
 from local.place import PORTS, here
+from local.preflight import port_free
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FLOODGATE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FLOODGATE_PORT_OFFSET", str(20000 + os.getpid() % 10000))
-    return here().home
+    while True:  # below the ports that the system hands to clients
+        monkeypatch.setenv("FLOODGATE_PORT_OFFSET", str(random.randrange(10000, 13000)))
+        if all(port_free(port) for port in here().ports.values()):
+            return here().home
 
 
 def floodgate(*words: str) -> subprocess.CompletedProcess[str]:

@@ -36,7 +36,7 @@ class Stand:
     def __init__(self, home: Path) -> None:
         self.home = home
         while True:
-            offset = random.randrange(10000, 30000)
+            offset = random.randrange(10000, 13000)  # below the ports that the system hands to clients
             if all(preflight.port_free(port + offset) for port in place.PORTS.values()):
                 break
         self.variables = {"FLOODGATE_HOME": str(home), "FLOODGATE_PORT_OFFSET": str(offset)}
@@ -189,6 +189,15 @@ def test_a_port_in_use_names_its_owner(stand: Stand) -> None:
     assert "FLOODGATE_PORT_OFFSET" in text
     assert not control.running(stand.place)
     assert stand.processes() == []
+
+
+def test_a_port_that_a_client_got_names_it_too(stand: Stand) -> None:
+    port = stand.place.ports["kafka"]
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.bind(("127.0.0.1", port))
+        client.connect(server.getsockname())
+        (sentence,) = preflight.ports_in_use({port: "kafka"})
+        assert f"pid {os.getpid()} (" in sentence
 
 
 def test_a_service_that_cannot_live_fails_with_the_way_to_its_log(stand: Stand) -> None:

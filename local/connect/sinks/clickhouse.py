@@ -1,7 +1,7 @@
 """ClickHouseSinkConnector: records to tables by HTTP inserts of JSON, one insert a batch of a topic's partition.
 
-An insert carries a deduplication token made of the batch's place in Kafka and of its bytes, so that a repeated insert of
-the same batch counts once where the table keeps tokens; beyond that the tables' own keys make repetition harmless.
+An insert carries a deduplication token made of the batch's place in Kafka and of its bytes, so that a repeated insert
+of the same batch counts once where the table keeps tokens; beyond that the tables' own keys make repetition harmless.
 When the server refuses a batch for what is in it, the batch is halved until the refused records stand alone.
 """
 
@@ -80,7 +80,7 @@ class ClickHouseSink:
         self._http = httpx.Client(base_url=self._server, headers=headers, timeout=httpx.Timeout(60, connect=5))
 
     def open(self) -> None:
-        """Sign in and look for the database and every mapped table; raises Retriable, or ConfigFault that names them."""
+        """Sign in and look for the database and every mapped table; raises Retriable or a telling ConfigFault."""
         self._ask("SELECT 1", {})
         for table in self._tables.values():
             self._ask(f"SELECT * FROM {name(table)} LIMIT 0", {"database": self._database})

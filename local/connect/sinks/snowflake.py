@@ -125,8 +125,8 @@ class SnowflakeSink:
             for (topic, number), offset in places.items()
         )
         found = self._session.run(
-            "with held as (select distinct record_metadata:topic::varchar as topic, record_metadata:partition::int as part, "
-            f"record_metadata:offset::int as place from {table}), "
+            "with held as (select distinct record_metadata:topic::varchar as topic, "
+            f"record_metadata:partition::int as part, record_metadata:offset::int as place from {table}), "
             "runs as (select topic, part, place, place - row_number() over (partition by topic, part order by place) "
             f"as run from held where {wanted}) "
             "select topic, part, min(place), max(place) from runs group by topic, part, run"
@@ -172,7 +172,8 @@ class SnowflakeSink:
         for record, content in rows:
             digest.update(b"%d %d " % (record.message.partition, record.message.offset) + content)
         (topic, partition), first, last = rows[0][0].place, rows[0][0].message.offset, rows[-1][0].message.offset
-        return f"{re.sub(r'[^A-Za-z0-9]', '_', topic)}_{partition}_{first}_{last}_{self._epoch}_{digest.hexdigest()}.json.gz"
+        name = f"{topic}_{partition}_{first}_{last}_{self._epoch}_{digest.hexdigest()}"
+        return re.sub(r"[^A-Za-z0-9]", "_", name) + ".json.gz"
 
 
 def metadata(record: Record, pushed_ms: int) -> bytes:

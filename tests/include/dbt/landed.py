@@ -64,19 +64,41 @@ def land_in_snowflake(session: Snowflake, records: Iterable[Record]) -> None:
 def change(offset: int, landed: float, lsn: int, before: Row | None, after: Row | None, *, clicks: bool) -> Record:
     """A change event; what it is follows from what was before and is after."""
     operation = "c" if before is None else "d" if after is None else "u"
-    source = {"lsn": lsn, "ts_ms": 1704110400000 + lsn, "schema": "public", "table": "clicks" if clicks else "transactions"}
+    source = {
+        "lsn": lsn,
+        "ts_ms": 1704110400000 + lsn,
+        "schema": "public",
+        "table": "clicks" if clicks else "transactions",
+    }
     value = {"op": operation, "ts_ms": 1704110400000 + lsn, "source": source, "before": before, "after": after}
     return Record(f"streaming.public.{source['table']}", offset, landed, value)
 
 
 def click(row: int, session: str, event: str, minutes: float, source: str = "WEB") -> Row:
-    row_of = {"id": row, "session_id": session, "event_name": event, "event_id": f"uuid-{row}", "traffic_source": source}
-    return row_of | {"product_id": None, "item_price": 0.29, "search_keywords": "it's \\ ü", "created_at": text(at(minutes))}
+    row_of = {
+        "id": row,
+        "session_id": session,
+        "event_name": event,
+        "event_id": f"uuid-{row}",
+        "traffic_source": source,
+    }
+    return row_of | {
+        "product_id": None,
+        "item_price": 0.29,
+        "search_keywords": "it's \\ ü",
+        "created_at": text(at(minutes)),
+    }
 
 
 def line(row: int, booking: str, total: float, minutes: float, **fields: Any) -> Row:
     row_of = {"id": row, "booking_id": booking, "session_id": f"s-{booking}", "customer_id": 7, "payment_method": "OVO"}
-    row_of |= {"payment_status": "Success", "promo_amount": None, "shipment_fee": 10, "total_amount": total, "product_id": row}
+    row_of |= {
+        "payment_status": "Success",
+        "promo_amount": None,
+        "shipment_fee": 10,
+        "total_amount": total,
+        "product_id": row,
+    }
     return row_of | {"quantity": 2, "item_price": 100.29, "created_at": text(at(minutes))} | fields
 
 
@@ -125,14 +147,21 @@ def ecommerce(records: list[Record]) -> dict[str, list[Row]]:
             "status": max(steps),
             "cost_usd": money(steps[max(steps)]["cost"]),
             "shipping_method_id": 1,
-            **{"ordered_at": ordered, "shipped_at": shipped, "dispatched_at": dispatched, "completed_at": completed},
+            "ordered_at": ordered,
+            "shipped_at": shipped,
+            "dispatched_at": dispatched,
+            "completed_at": completed,
             "dispatch_delay_s": delay(ordered, dispatched),
             "completion_delay_s": delay(ordered, completed),
         }
     facts = [
         {
-            **{"order_id": o["id"], "product_id": o["product_id"], "customer_id": o["customer_id"]},
-            **{"quantity": o["quantity"], "revenue_usd": money(o["total_price"]), "ordered_at": o["created_at"]},
+            "order_id": o["id"],
+            "product_id": o["product_id"],
+            "customer_id": o["customer_id"],
+            "quantity": o["quantity"],
+            "revenue_usd": money(o["total_price"]),
+            "ordered_at": o["created_at"],
         }
         for o in orders.values()
     ]
@@ -153,7 +182,12 @@ def ecommerce(records: list[Record]) -> dict[str, list[Row]]:
     return {
         "dim_customers": [{"customer_id": k, "name": v["name"], "city": v["city"]} for k, v in customers.items()],
         "dim_products": [
-            {"product_id": k, "title": v["title"], "price_usd": money(v["price"]), "shop_name": shops.get(v["shop_id"], {}).get("name")}
+            {
+                "product_id": k,
+                "title": v["title"],
+                "price_usd": money(v["price"]),
+                "shop_name": shops.get(v["shop_id"], {}).get("name"),
+            }
             for k, v in products.items()
         ],
         "dim_shipments": list(shipments.values()),
@@ -163,7 +197,9 @@ def ecommerce(records: list[Record]) -> dict[str, list[Row]]:
         "report_revenue_by_category": _summed(report, "category", "(unknown)"),
         "report_shipping_delay": [
             {
-                **{"ordered_on": day, "shipping_method_id": 1, "shipped": len(rows)},
+                "ordered_on": day,
+                "shipping_method_id": 1,
+                "shipped": len(rows),
                 "dispatched": sum(row["dispatch_delay_s"] is not None for row in rows),
                 "avg_dispatch_delay_s": _mean([row["dispatch_delay_s"] for row in rows]),
                 "max_completion_delay_s": max((row["completion_delay_s"] or 0 for row in rows), default=0) or None,
@@ -206,7 +242,12 @@ def fashion(records: list[Record]) -> dict[str, list[Row]]:
             reached += 1
         started, ended = (datetime.fromisoformat(rows[n]["created_at"]) for n in (0, -1))
         sessions.append(
-            {"session_id": session, "traffic_source": rows[0]["traffic_source"], "started_at": started, "ended_at": ended}
+            {
+                "session_id": session,
+                "traffic_source": rows[0]["traffic_source"],
+                "started_at": started,
+                "ended_at": ended,
+            }
             | {"duration_s": delay(started, ended), "events": len(events)}
             | {"has_booking": "BOOKING" in events, "funnel_steps": reached}
         )
@@ -215,8 +256,11 @@ def fashion(records: list[Record]) -> dict[str, list[Row]]:
         lines[row["booking_id"]].append(row)
     bookings = [
         {
-            **{"booking_id": booking, "payment_method": rows[-1]["payment_method"], "payment_status": rows[-1]["payment_status"]},
-            **{"is_paid": rows[-1]["payment_status"] == "Success", "line_items": len(rows)},
+            "booking_id": booking,
+            "payment_method": rows[-1]["payment_method"],
+            "payment_status": rows[-1]["payment_status"],
+            "is_paid": rows[-1]["payment_status"] == "Success",
+            "line_items": len(rows),
             "pieces": sum(row["quantity"] for row in rows),
             "items_idr": sum(row["quantity"] * money(row["item_price"]) for row in rows),
             "promo_idr": money(rows[-1]["promo_amount"]),
@@ -241,7 +285,13 @@ def fashion(records: list[Record]) -> dict[str, list[Row]]:
             came = sum(one >= number for one in steps)
             share = came / first if first else 0.0
             funnel.append(
-                {"traffic_source": source, "step_number": number, "step": step, "sessions": came, "share_of_homepage": share}
+                {
+                    "traffic_source": source,
+                    "step_number": number,
+                    "step": step,
+                    "sessions": came,
+                    "share_of_homepage": share,
+                }
             )
     return {
         "fct_sessions": sessions,

@@ -21,6 +21,7 @@ from tests.include.dbt.landed import NOON, Record, Row, at, change, click, line
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 PROJECTS = Path(__file__).resolve().parents[3] / "include" / "dbt"
+WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")  # as the DAGs build
 WAREHOUSES = {
     "clickhouse": (clickhouse.connect, clickhouse_ddl, landed.land_in_clickhouse),
     "snowflake": (snowflake.connect, snowflake_ddl, landed.land_in_snowflake),
@@ -42,12 +43,13 @@ class Warehouse:
     def land(self, records: list[Record]) -> None:
         self._land(self.client, records)
 
-    def build(self, *arguments: str) -> dict[str, str]:
-        """dbt build; what became of each node, by its name."""
+    def build(self, domain: str, *arguments: str) -> dict[str, str]:
+        """dbt build of a domain; what became of each node, by its name."""
         project = str(PROJECTS / self.name)
+        select = ["--select", f"path:models/staging/{domain}", f"path:models/marts/{domain}"]
         done = dbtRunner().invoke(
             ["--log-level", "none", "--log-path", str(self.target), "build", "--project-dir", project]
-            + ["--profiles-dir", project, "--target-path", str(self.target), *arguments]
+            + ["--profiles-dir", project, "--target-path", str(self.target), *select, *arguments]
         )
         if done.exception:
             raise done.exception
@@ -91,7 +93,12 @@ def order(number: int, offset: int, landed: float, total: float, minutes: float 
 
 
 def step(number: int, status: int, offset: int, landed: float, minutes: float) -> Record:
-    value = {"event_id": f"s-{number}-{status}", "order_id": f"o-{number}", "revision_number": status + 1, "status": status}
+    value = {
+        "event_id": f"s-{number}-{status}",
+        "order_id": f"o-{number}",
+        "revision_number": status + 1,
+        "status": status,
+    }
     value |= {"vendor_id": 1, "shipping_method_id": 1, "cost": 5.05 + status, "modified_at": at(minutes)}
     return Record(("shipments", "shipment_dispatches", "shipment_completions")[status], offset, landed, value)
 
@@ -142,17 +149,17 @@ def test_orders_reach_their_marts(warehouse: Warehouse) -> None:
     if warehouse.name == "snowflake":  # ClickHouse's landing table refuses it
         broken = order(6, 12, 2, 1.0)
         warehouse.land([broken._replace(value={k: v for k, v in broken.value.items() if k != "total_price"})])
-    first = warehouse.build("--select", "ecommerce")
+    first = warehouse.build("ecommerce")
     assert first["an_order_has_its_product"] == first["an_order_has_its_customer"] == "warn"
     check(warehouse, "ecommerce", landed.ecommerce(ORDERS_FIRST))
 
     parts = _parts(warehouse, "ecommerce", "fct_orders")
-    warehouse.build("--select", "ecommerce", "--exclude-resource-type", "unit_test")
+    warehouse.build("ecommerce", *WITHOUT_UNIT_TESTS)
     check(warehouse, "ecommerce", landed.ecommerce(ORDERS_FIRST))
     assert _parts(warehouse, "ecommerce", "fct_orders") == parts, "a run with nothing new wrote rows"
 
     warehouse.land(ORDERS_THEN)
-    then = warehouse.build("--select", "ecommerce", "--exclude-resource-type", "unit_test")
+    then = warehouse.build("ecommerce", *WITHOUT_UNIT_TESTS)
     assert then["an_order_has_its_product"] == "pass"
     check(warehouse, "ecommerce", landed.ecommerce([*ORDERS_FIRST, *ORDERS_THEN]))
 
@@ -187,7 +194,9 @@ CHANGES_THEN = [
     *(change(20 + n, 120, 200 + n, row, None, clicks=True) for n, row in enumerate(GONE)),  # the whole session
     change(30, 121, 210, SKIPS[2], SKIPS[2] | {"session_id": "moved"}, clicks=True),
     change(31, 122, 221, WHOLE[5], None, clicks=True),  # deleted ...
-    change(32, 123, 220, WHOLE[5], WHOLE[5] | {"event_name": "CLICK"}, clicks=True),  # ... and told late what came before
+    change(
+        32, 123, 220, WHOLE[5], WHOLE[5] | {"event_name": "CLICK"}, clicks=True
+    ),  # ... and told late what came before
     change(20, 120, 200, ONE[1], None, clicks=False),
     change(21, 120, 201, FAILED, FAILED | {"payment_status": "Success", "promo_amount": None}, clicks=False),
     change(22, 120, 202, CANCELLED, None, clicks=False),
@@ -198,18 +207,17 @@ CHANGES_THEN = [
 def test_changes_reach_their_marts(warehouse: Warehouse) -> None:
     warehouse.prepare("fashion")
     warehouse.land(CHANGES_FIRST)
-    warehouse.build("--select", "fashion")
+    warehouse.build("fashion")
     check(warehouse, "fashion", landed.fashion(CHANGES_FIRST))
 
     parts = _parts(warehouse, "fashion", "fct_sessions")
-    warehouse.build("--select", "fashion", "--exclude-resource-type", "unit_test")
+    warehouse.build("fashion", *WITHOUT_UNIT_TESTS)
     check(warehouse, "fashion", landed.fashion(CHANGES_FIRST))
     assert _parts(warehouse, "fashion", "fct_sessions") == parts, "a run with nothing new wrote rows"
 
     warehouse.land(CHANGES_THEN)
-    warehouse.build("--select", "fashion", "--exclude-resource-type", "unit_test")
+    warehouse.build("fashion", *WITHOUT_UNIT_TESTS)
     expected = landed.fashion([*CHANGES_FIRST, *CHANGES_THEN])
     assert {row["booking_id"] for row in expected["fct_bookings"]} == {"three", "failed", "late"}
     assert {row["session_id"] for row in expected["fct_sessions"]} == {"whole", "skips", "moved"}
     check(warehouse, "fashion", expected)
-

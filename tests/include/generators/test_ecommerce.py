@@ -10,7 +10,7 @@ import pytest
 
 from include.contracts import load
 from include.contracts.json_schema import json_schema
-from include.generators import BurstId, Window, bootstrap, burst, events, opening, shard_of
+from include.generators import BurstId, Event, Window, bootstrap, burst, events, opening, shard_of
 from include.generators.ecommerce import CHUNK, FOLLOWERS, LOOK_BACK_MS
 
 CONTRACT = load("ecommerce")
@@ -53,8 +53,8 @@ def test_every_event_keeps_the_contract():
 
 
 def test_a_record_that_breaks_the_contract_is_seen():
-    event = scheduled()[0]
-    broken = event.__class__(event.topic, event.key, event.value.replace(b'"quantity":', b'"quantity":1'), 0)
+    event = next(event for event in scheduled() if event.topic == "orders")
+    broken = Event(event.topic, event.key, event.value.replace(b'"quantity":', b'"quantity":9'), 0)
     assert complaints([broken])
 
 

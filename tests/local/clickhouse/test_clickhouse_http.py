@@ -8,6 +8,8 @@ import json
 import socket
 import uuid
 from base64 import b64encode
+from http.client import HTTPConnection
+from urllib.parse import urlencode
 
 import clickhouse_connect
 import httpx
@@ -251,12 +253,18 @@ def test_a_session_serves_one_request_at_a_time(server):
         assert slow.result().status_code == 200
 
 
-@pytest.mark.parametrize("rows", [1, 300_000])
+@pytest.mark.parametrize("rows", [1, 70_000])
 def test_a_session_is_free_when_its_answer_has_come(server, rows):
-    session = {"session_id": str(uuid.uuid4())}
-    for _ in range(20):
-        assert server.text(f"SELECT max(number) FROM (SELECT number FROM numbers({rows}))", **session) == str(rows - 1)
-        assert len(server.text(f"SELECT number FROM numbers({rows})", **session).split()) == rows
+    parameters = {"session_id": str(uuid.uuid4()), "max_threads": "1", "database": "system", "user": "reader"}
+    address, secret = "/?" + urlencode(parameters), {"X-ClickHouse-Key": "reads-all"}
+    one, other = (HTTPConnection("127.0.0.1", server.http_port) for _ in range(2))
+    answers = []
+    for client in (one, other) * (100 if rows == 1 else 20):
+        client.request("POST", address, f"SELECT number FROM numbers({rows})", secret)
+        answers.append(client.getresponse().read())
+    one.close()
+    other.close()
+    assert {(answer.count(b"\n"), answer[:2]) for answer in answers} == {(rows, b"0\n")}
 
 
 def test_a_table_sent_along_with_a_query(server):
@@ -326,7 +334,7 @@ def test_clickhouse_connect_streams_300_000_rows(client):
 
 
 def test_zones_of_times_arrive(client):
-    sql = "SELECT toDateTime('2026-05-01 10:00:00', 'Asia/Tokyo') AS a, toDateTime64('2026-05-01 10:00:00', 3, 'UTC') AS b"
+    sql = "SELECT toDateTime('2026-05-01 10:00:00', 'Asia/Tokyo'), toDateTime64('2026-05-01 10:00:00', 3, 'UTC')"
     first, second = client.query(sql).result_rows[0]
     assert (first.hour, str(first.tzinfo)) == (10, "Asia/Tokyo")
     assert second.hour == 10
@@ -349,8 +357,8 @@ def test_clients_in_threads(server, client, table):
 def test_the_query_log_and_the_memory_limit(server):
     server.text("SELECT 'a query to be found'")
     server.text("SYSTEM FLUSH LOGS")
-    found = "SELECT count() > 0 FROM system.query_log WHERE type = 'QueryFinish' AND query = 'SELECT \\'a query to be found\\''"
-    assert server.text(found) == "1"
+    logged = server.text("SELECT query FROM system.query_log WHERE type = 'QueryFinish'", default_format="TSVRaw")
+    assert "SELECT 'a query to be found'" in logged.splitlines()
     hungry = server.ask("SELECT length(groupArray(repeat('x', 1000) || toString(number))) FROM numbers(3000000)")
     assert code(hungry) == 241
     assert server.text("SELECT 1") == "1"

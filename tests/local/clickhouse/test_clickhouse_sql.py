@@ -41,8 +41,15 @@ def test_an_insert_with_rows(sql, into, columns, settings, format_, data):
 
 @pytest.mark.parametrize(
     "sql",
-    [b"SELECT 1", b"INSERT INTO t SELECT 1", b"INSERT INTO t WITH 1 AS a SELECT a", b"INSERT INTO t (a)", b""]
-    + [b"CREATE TABLE t AS SELECT 'INSERT INTO t VALUES'", b"INSERT INTO FUNCTION remote('x') FORMAT CSV\n1"],
+    [
+        b"SELECT 1",
+        b"INSERT INTO t SELECT 1",
+        b"INSERT INTO t WITH 1 AS a SELECT a",
+        b"INSERT INTO t (a)",
+        b"",
+        b"CREATE TABLE t AS SELECT 'INSERT INTO t VALUES'",
+        b"INSERT INTO FUNCTION remote('x') FORMAT CSV\n1",
+    ],
 )
 def test_no_insert_with_rows(sql):
     assert split_insert(sql) is None
@@ -90,13 +97,14 @@ def test_types_are_taken_apart():
     [
         ("Code: 62. DB::Exception: Bad. (SYNTAX_ERROR)", (62, "SYNTAX_ERROR", "Bad.")),
         (
-            "Streaming query failed: Code: 6. DB::Exception: Code: 6. DB::Exception: No. (A_B) (version 26.9.2.1). (A_B)",
+            "Failed: Code: 6. DB::Exception: Code: 6. DB::Exception: No. (A_B) (version 26.9.2.1). (A_B)",
             (6, "A_B", "No."),
         ),
         (
-            "Code: 26. DB::Exception: No: (at row 1)\n: (in file/uri /x/y): While executing File. (C)",
-            (26, "C", "No: (at row 1)."),
+            "Code: 26. DB::Exception: No: (at row 1)\n: (in file/uri /x/y): While executing File. (C_D)",
+            (26, "C_D", "No: (at row 1)."),
         ),
+        ("Code: 7. DB::Exception: Not (NULL) (A_B) (A_B)", (7, "A_B", "Not (NULL)")),
         ("something else", (1002, "UNKNOWN_EXCEPTION", "something else")),
     ],
 )

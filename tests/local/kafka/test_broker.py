@@ -169,21 +169,42 @@ def test_the_first_clean_stop_makes_the_next_start_fast(
     ]  # fmt: skip
 
 
-def test_an_archive_that_was_cut_is_not_taken(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_that_was_cut_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = running.a_place(tmp_path / "home")
     jar = tmp_path / "a.jar"
     jar.write_bytes(b"x")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     java = broker.Java(Path("java"), "17.0.15")
-    recording = tmp_path / broker.RECORDING
+    recording = place.data("kafka") / broker.RECORDING
     recording.write_bytes(bytes(4096) + b"classes")
-    assert not broker._archive(tmp_path, java, str(jar)).exists()
+    assert not broker._archive(place, java, str(jar)).exists()
     assert not recording.exists()
     recording.write_bytes(b"head" + bytes(4096))
-    archive = broker._archive(tmp_path, java, str(jar))
+    archive = broker._archive(place, java, str(jar))
     assert archive.read_bytes().startswith(b"head")
+    assert list(archive.parent.iterdir()) == [archive]
     # Another jar's time is another archive, since Java would refuse this one.
     os.utime(jar, (1, 1))
-    assert broker._archive(tmp_path, java, str(jar)) != archive
+    assert broker._archive(place, java, str(jar)) != archive
+
+
+def test_an_archive_that_cannot_be_kept_is_no_reason_not_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = running.a_place(tmp_path / "home")
+    (tmp_path / "a.jar").write_bytes(b"x")
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (place.data("kafka") / broker.RECORDING).write_bytes(b"head")
+    assert not broker._archive(place, broker.Java(Path("java"), "17.0.15"), str(tmp_path / "a.jar")).exists()
+    assert "starts stay slow: Not a directory." in place.log("kafka").read_text()
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    place = running.a_place(tmp_path / "home")
+    (place.data("kafka") / "server.properties").mkdir()
+    with pytest.raises(ServiceError, match=r"data/kafka cannot be prepared \(Is a directory\): free space on its disk"):
+        kafka.service(place).prepare()
 
 
 def test_an_old_registration_is_soon_forgotten(place: Place) -> None:

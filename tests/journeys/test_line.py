@@ -1,0 +1,251 @@
+"""The line, end to end, in the order a user would go: demo, replay, faults, kills, down and up again.
+
+What the emulators do not prove: the speed, limits and outages of the real services.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from local.place import PORTS
+from tests.journeys.stack import ROOT, Stack
+
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
+
+DATA = Path(os.environ.get("FLOODGATE_DATA") or ROOT.parent / "shared" / "data")
+CLICKS, TRANSACTIONS = DATA / "fashion-campus-clicks.csv", DATA / "fashion-campus-transactions.csv"
+BOTH = ("clickhouse", "snowflake")
+TRANSFORMS = [f"transform_{warehouse}_ecommerce" for warehouse in BOTH]
+
+
+def money(rows: list[dict[str, Any]]) -> Decimal:
+    return Decimal(str(rows[0]["n"] or 0)).quantize(Decimal("0.01"))
+
+
+def number(rows: list[dict[str, Any]]) -> int:
+    return int(rows[0]["n"])
+
+
+def quiet(stack: Stack) -> None:
+    """Pauses the schedules, so that a journey counts only what it made itself."""
+    from commands.airflow_api import Airflow
+
+    password = json.loads((stack.home / "secrets.json").read_text())["airflow"]
+    with Airflow(f"http://127.0.0.1:{PORTS['airflow'] + stack.offset}", "floodgate", password) as airflow:
+        for dag in airflow.dags():
+            if not dag.startswith("prepare"):
+                airflow.unpause(dag, paused=True)
+
+
+def test_01_demo_ends_well_and_says_what_happened(stack: Stack) -> None:
+    told = stack.floodgate("demo", within_s=900)
+    assert {service["state"] for service in told["services"]} == {"ready"}
+    assert {(gate["domain"], gate["warehouse"]) for gate in told["gates"] if gate["passed"]} == {
+        (domain, warehouse) for domain in ("ecommerce", "fashion") for warehouse in BOTH
+    }
+    assert all(connector["state"] == "RUNNING" for connector in told["connectors"])
+    assert all(mart["rows"] is not None for mart in told["marts"])
+    assert told["problems"] == []
+    print(json.dumps(told["steps"]))
+
+
+def test_02_orders_are_the_same_everywhere(stack: Stack) -> None:
+    quiet(stack)
+    streams = stack.until_landed("ecommerce")
+    for dag in TRANSFORMS:
+        assert stack.dag(dag, {"force": True})["state"] == "success"
+    assert streams["orders"]["produced"] >= 200
+    sums = {}
+    for warehouse in BOTH:
+        assert (
+            number(stack.query(warehouse, "select count(*) as n from ecommerce.fct_orders"))
+            == streams["orders"]["produced"]
+        )
+        sums[warehouse] = money(stack.query(warehouse, "select sum(revenue_usd) as n from ecommerce.fct_orders"))
+    assert sums["clickhouse"] == sums["snowflake"] > 0
+
+
+@pytest.mark.skipif(not CLICKS.exists(), reason=f"give the folder with {CLICKS.name} as FLOODGATE_DATA")
+def test_03_replayed_files_land_whole_and_their_revenue_is_that_of_the_file(stack: Stack) -> None:
+    before = stack.until_landed("fashion")
+    stack.floodgate("replay", "fashion", "--clicks", str(CLICKS), "--transactions", str(TRANSACTIONS))
+    after = stack.until_landed("fashion")
+    more = {topic: after[topic]["produced"] - before[topic]["produced"] for topic in after}
+    assert more == {"streaming.public.clicks": 6000, "streaming.public.transactions": 400}
+
+    stack.floodgate("replay", "fashion", "--clicks", str(CLICKS), "--transactions", str(TRANSACTIONS))
+    assert stack.until_landed("fashion") == after, "a file replayed twice counts once"
+
+    with TRANSACTIONS.open() as file:
+        totals = {row["booking_id"]: row for row in csv.DictReader(file)}
+    expected = sum(Decimal(row["total_amount"]) for row in totals.values() if row["payment_status"] == "Success")
+    ids = ", ".join(f"'{booking}'" for booking in totals)
+    for warehouse in BOTH:
+        assert stack.dag(f"transform_{warehouse}_fashion", {"force": True})["state"] == "success"
+        revenue = "sum(case when payment_status = 'Success' then total_idr else 0 end)"
+        found = stack.query(warehouse, f"select {revenue} as n from fashion.fct_bookings where booking_id in ({ids})")
+        assert money(found) == expected
+
+
+def test_04_bad_totals_hold_the_marts_and_tell_once(stack: Stack) -> None:
+    before = {w: stack.query(w, MARTS_SUM) for w in BOTH}
+    told_before = len(held(stack))
+    stack.floodgate("break", "bad-totals")
+    stack.until_landed("ecommerce")
+    for _ in range(2):
+        for dag in TRANSFORMS:
+            outcome = stack.dag(dag)
+            assert outcome["state"] == "failed"
+            assert outcome["tasks"]["gate"] == "failed"
+    assert {w: stack.query(w, MARTS_SUM) for w in BOTH} == before
+    told = held(stack)[told_before:]
+    assert len(told) == 2, "one message a warehouse, however many runs are held"
+    for message in told:
+        assert "order_totals_are_price_times_quantity" in message["text"]
+        assert "3 of " in message["text"]
+    assert [gate["passed"] for gate in stack.status()["gates"] if gate["domain"] == "ecommerce"] == [False, False]
+
+    stack.floodgate("break", "bad-totals", "--undo")
+    stack.until_landed("ecommerce")
+    time.sleep(3)  # the corrected orders are counted before the sinks have written them
+    stack.until(lambda: all(c["lag"] == 0 for c in stack.status()["connectors"]), 60, "the sinks lag")
+    for dag in TRANSFORMS:
+        assert stack.dag(dag)["state"] == "success"
+    assert {w: stack.query(w, MARTS_SUM) for w in BOTH} != before
+    assert len([m for m in stack.floodgate("slack") if m["text"].startswith("NORMAL ecommerce marts")]) >= 2
+
+
+MARTS_SUM = "select count(*) as n, sum(revenue_usd) as total from ecommerce.fct_orders"
+
+
+def held(stack: Stack) -> list[dict[str, Any]]:
+    return [m for m in stack.floodgate("slack") if m["text"].startswith("HELD ecommerce marts")]
+
+
+def test_05_poison_goes_to_the_dead_letters_and_stops_nothing(stack: Stack) -> None:
+    before = stack.until_landed("ecommerce")["orders"]
+    stack.floodgate("break", "poison")
+    stack.dag("burst_ecommerce", {"size": 50})
+    after: dict[str, Any] = {}
+
+    def landed() -> bool:
+        after.update(stack.streams()["orders"])
+        return bool(
+            after["rejected"] == before["rejected"] + 4
+            and after["clickhouse"] == after["snowflake"] == after["produced"]
+        )
+
+    stack.until(landed, 90, f"the dead letters do not hold the four: {after}")
+    assert after["produced"] == before["produced"] + 50
+    assert all(c["state"] == "RUNNING" and set(c["tasks"]) == {"RUNNING"} for c in stack.status()["connectors"])
+
+
+def test_06_the_same_window_three_times_counts_once(stack: Stack) -> None:
+    stack.until_landed("ecommerce")
+    interval = {"data_interval_start": "2026-01-05T10:00:00Z", "data_interval_end": "2026-01-05T10:02:00Z"}
+    for attempt in range(3):
+        # Airflow takes a logical date once a DAG; the window is the interval.
+        window = interval | {"logical_date": f"2026-01-05T10:02:0{attempt}Z"}
+        run_window(stack, "burst_ecommerce", window, {"size": 40})
+        counts = stack.until_landed("ecommerce")["orders"]["produced"]
+        if attempt == 0:
+            first = counts
+    assert counts == first
+    for warehouse, dag in zip(BOTH, TRANSFORMS, strict=True):
+        assert stack.dag(dag)["state"] == "success"
+        assert number(stack.query(warehouse, "select count(*) as n from ecommerce.fct_orders")) == counts
+
+
+def run_window(stack: Stack, dag: str, window: dict[str, str], conf: dict[str, Any]) -> None:
+    from commands.airflow_api import Airflow
+
+    password = json.loads((stack.home / "secrets.json").read_text())["airflow"]
+    with Airflow(f"http://127.0.0.1:{PORTS['airflow'] + stack.offset}", "floodgate", password) as airflow:
+        airflow.unpause(dag)
+        run_id = airflow.trigger(dag, conf, window=window)
+        assert airflow.wait(dag, run_id) == "success"
+        airflow.unpause(dag, paused=True)
+
+
+@pytest.fixture
+def busy(stack: Stack) -> Iterator[None]:
+    """A burst big enough that a kill meets it in flight."""
+    stack.until_landed("ecommerce")
+    assert stack.dag("burst_ecommerce", {"size": 20_000 + int(time.time()) % 1000})["state"] == "success"
+    yield
+    streams = stack.until_landed("ecommerce", within_s=240)
+    assert streams["orders"]["rejected"] == stack.streams()["orders"]["rejected"]
+
+
+@pytest.mark.parametrize("service", ["connect", "clickhouse", "snowflake", "kafka"])
+@pytest.mark.usefixtures("busy")
+def test_07_a_killed_service_comes_back_and_nothing_is_lost_or_twice(stack: Stack, service: str) -> None:
+    pid = stack.kill(service)
+    stack.until_ready(service, pid)
+
+
+def test_08_a_killed_burst_is_there_once(stack: Stack) -> None:
+    before = stack.until_landed("ecommerce")["orders"]["produced"]
+    from commands.airflow_api import Airflow
+
+    password = json.loads((stack.home / "secrets.json").read_text())["airflow"]
+    with Airflow(f"http://127.0.0.1:{PORTS['airflow'] + stack.offset}", "floodgate", password) as airflow:
+        airflow.unpause("burst_ecommerce")
+        run_id = airflow.trigger("burst_ecommerce", {"size": 60_001})
+        killed = False
+        deadline = time.monotonic() + 60
+        while not killed and time.monotonic() < deadline:
+            states = {task["task_id"]: task for task in airflow.tasks("burst_ecommerce", run_id)}
+            pid = (states.get("produce") or {}).get("pid")
+            if pid and states["produce"]["state"] == "running":
+                time.sleep(1.0)
+                killed = kill_tree(pid)
+            time.sleep(0.2)
+        assert killed, "the burst ended before it could be killed"
+        assert airflow.wait("burst_ecommerce", run_id, within_s=420) == "success"
+        airflow.unpause("burst_ecommerce", paused=True)
+    assert stack.until_landed("ecommerce", within_s=240)["orders"]["produced"] == before + 60_001
+
+
+def kill_tree(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        for one in [*process.children(recursive=True), process]:
+            one.send_signal(signal.SIGKILL)
+    except psutil.NoSuchProcess:
+        return False
+    return True
+
+
+def test_09_down_leaves_nothing_and_up_finds_the_data(stack: Stack) -> None:
+    before = stack.until_landed("ecommerce")
+    stack.floodgate("down")
+    assert not [port for port in PORTS.values() if listening(port + stack.offset)]
+    assert not [p for p in psutil.process_iter() if str(stack.home) in command_line(p)]
+    stack.floodgate("up")
+    assert stack.until_landed("ecommerce") == before
+    assert stack.run("down").returncode == 0
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
