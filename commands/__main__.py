@@ -1,7 +1,5 @@
 """`python -m commands`: the same as `floodgate`."""
 
-import sys
-
 from commands.main import main
 
-sys.exit(main())
+main()

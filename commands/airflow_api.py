@@ -41,6 +41,11 @@ class Airflow:
         """A run as the API tells it."""
         return dict(self._api("GET", f"/dags/{dag_id}/dagRuns/{run_id}"))
 
+    def runs(self, dag_id: str) -> list[str]:
+        """The ids of a DAG's runs, the latest first."""
+        found = self._api("GET", f"/dags/{dag_id}/dagRuns", params={"order_by": "-run_after", "limit": 100})
+        return [str(run["dag_run_id"]) for run in found["dag_runs"]]
+
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The task instances of a run."""
         found = self._api("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 1000})

@@ -36,15 +36,11 @@ def break_(
     from commands.pipeline import environed
     from include import connections
     from include.connections import from_env
-    from include.kafka.errors import KafkaError
 
     if fault not in FAULTS:
         raise CommandError(f"There is no fault {fault!r}: {', '.join(FAULTS)}.")
     place = environed()
-    try:
-        told = FAULTS[fault](place, from_env(connections.KAFKA), undo)
-    except (KafkaError, connections.ConnectionMissing) as error:
-        raise CommandError(str(error)) from None
+    told = FAULTS[fault](place, from_env(connections.KAFKA), undo)
     if as_json:
         console.emit({"fault": fault, "undone": undo, **told})
     else:

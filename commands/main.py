@@ -37,7 +37,10 @@ def main() -> None:
     """Runs a command; an expected error is one sentence on standard error and exit code 1."""
     try:
         build()()
-    except EXPECTED as error:
+    except Exception as error:
+        # Every exception that include defines is worded for people, as those of this package and of local are.
+        if not isinstance(error, EXPECTED) and not type(error).__module__.startswith("include."):
+            raise
         if "--json" in sys.argv:
             console.emit({"error": str(error)})
         console.complain(str(error))

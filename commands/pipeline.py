@@ -22,13 +22,14 @@ READS = ("select", "with", "show", "describe", "desc", "explain", "exists")
 
 
 def environed() -> Place:
-    """The place, with its connections in this process's environment; what the user has set there stays."""
+    """The place, with its connections in this process's environment; connections that the user set there stay."""
     from local.environment import environment
     from local.place import here
 
     place = here()
     for name, value in environment(place).items():
-        os.environ.setdefault(name, value)
+        if not (name.startswith("AIRFLOW_CONN_") and name in os.environ):
+            os.environ[name] = value
     return place
 
 
@@ -143,22 +144,19 @@ def query(
 ) -> None:
     """Ask a warehouse; marts are <domain>.<model>, as `select count(*) from ecommerce.fct_orders`."""
     from include import connections
-    from include.warehouses import WarehouseError, clickhouse, snowflake
+    from include.warehouses import clickhouse, snowflake
 
     if not sql.lstrip("( \n").lower().startswith(READS):
         raise CommandError(f"This reads only: a statement begins with one of {', '.join(READS)}.")
     environed()
-    try:
-        if warehouse == "clickhouse":
-            client: Any = clickhouse.connect(connections.from_env(connections.CLICKHOUSE_READER))
-        elif warehouse == "snowflake":
-            client = snowflake.connect(connections.from_env(connections.SNOWFLAKE))
-        else:
-            raise CommandError(f"There is no warehouse {warehouse!r}: clickhouse or snowflake.")
-        with client:
-            rows = client.query(sql)
-    except (WarehouseError, connections.ConnectionMissing) as error:
-        raise CommandError(str(error)) from None
+    if warehouse == "clickhouse":
+        client: Any = clickhouse.connect(connections.from_env(connections.CLICKHOUSE_READER))
+    elif warehouse == "snowflake":
+        client = snowflake.connect(connections.from_env(connections.SNOWFLAKE))
+    else:
+        raise CommandError(f"There is no warehouse {warehouse!r}: clickhouse or snowflake.")
+    with client:
+        rows = client.query(sql)
     if as_json:
         console.emit(rows)
     elif rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -34,21 +35,60 @@ def up(
     from local.place import here
 
     place = here()
+    manifests = _manifests(place)
     fresh = control.start(place, only or ())
     if not fresh and not as_json:
         console.say(f"The stack at {place.home} is running already.")
-    last = control.status(place)
-    if wait:
-        begun = time.monotonic()
-        for now in _shown(control.watch(place), quiet=as_json):
-            last = now
-            if time.monotonic() - begun > PATIENCE_S:
-                break
+    last = awaited(place, quiet=as_json) if wait else control.status(place)
+    _made(manifests)
     if as_json:
         console.emit({**last, "already_running": not fresh})
     _judge(place, last, wait)
     if not as_json and wait:
         _welcome(place, {service["name"] for service in last["services"]})
+
+
+def bring_up(place: Place, *, quiet: bool) -> None:
+    """Starts the stack where it does not run, and waits until all of it is ready; raises CommandError, PlaceError."""
+    from local import control
+
+    manifests = _manifests(place)
+    control.start(place)
+    last = awaited(place, quiet=quiet)
+    _made(manifests)
+    _judge(place, last, waited=True)
+
+
+def _manifests(place: Place) -> subprocess.Popen[str]:
+    """Begins to parse the dbt projects, which the transform DAGs are rendered from, while the services start."""
+    return subprocess.Popen(
+        [str(place.python), "-m", "include.operators.manifest"],
+        cwd=place.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _made(manifests: subprocess.Popen[str]) -> None:
+    said, _ = manifests.communicate()
+    if manifests.returncode:
+        raise console.CommandError(
+            f"The dbt projects cannot be parsed, so there are no transform DAGs:\n{said[-2000:]}"
+        )
+
+
+def awaited(place: Place, *, quiet: bool) -> dict[str, Any]:
+    """The last status, when all services are ready, one has failed, or patience is at its end."""
+    from local import control
+
+    begun = time.monotonic()
+    last = control.status(place)
+    for now in _shown(control.watch(place), quiet=quiet):
+        last = now
+        if time.monotonic() - begun > PATIENCE_S:
+            break
+    return last
 
 
 def _welcome(place: Place, names: set[str]) -> None:
@@ -64,7 +104,7 @@ def _welcome(place: Place, names: set[str]) -> None:
     console.say(f"  Your shell     set -a; . {place.home}/env; set +a")
 
 
-def _judge(place: Place, last: dict[str, Any], wait: bool) -> None:
+def _judge(place: Place, last: dict[str, Any], waited: bool) -> None:
     """Raises CommandError where a stack that was waited for is not ready."""
     from local import control
 
@@ -76,7 +116,7 @@ def _judge(place: Place, last: dict[str, Any], wait: bool) -> None:
     if last["supervisor"] is None:
         said = control.last_words(place, "supervisor", 1) or "no word in its log"
         raise console.CommandError(f"The supervisor has ended: {said}; see `floodgate logs supervisor`.")
-    if wait and (late := [service for service in services if service["state"] != "ready"]):
+    if waited and (late := [service for service in services if service["state"] != "ready"]):
         words = [f"{service['name']} is not ready: {service['waiting_for']}" for service in late]
         words.append(
             f"This was all in {PATIENCE_S / 60:.0f} min; they go on starting, see `floodgate logs {late[0]['name']}`."

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def _airflow(place: Place) -> dict[str, str]:
         for section, keys in settings.items()
         for key, value in keys.items()
     }
-    return {"AIRFLOW_HOME": str(home), "PYTHONPATH": root, **named}
+    return {"AIRFLOW_HOME": str(home), "PYTHONPATH": f"{root}{os.pathsep}{root}/config", **named}
 
 
 def _derived(place: Place, purpose: str) -> bytes:
@@ -154,7 +155,6 @@ def _connections(place: Place) -> dict[str, str]:
         "host": LOOPBACK,
         "port": ports["clickhouse_native"],
         "schema": "default",
-        "extra": {"http_port": ports["clickhouse_http"]},
     }
     snowflake: dict[str, Any] = {
         "account": "floodgate",
@@ -173,7 +173,7 @@ def _connections(place: Place) -> dict[str, str]:
             "conn_type": "http",
             "host": f"http://{LOOPBACK}",
             "port": ports["connect"],
-            "extra": {"base_path": ""},
+            "extra": {"replication.factor": 1},  # one broker
         },
         "clickhouse_live": {**clickhouse, "login": "floodgate", "password": secrets["clickhouse_writer"]},
         "clickhouse_reader": {**clickhouse, "login": "reader", "password": secrets["clickhouse_reader"]},

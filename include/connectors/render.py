@@ -33,7 +33,7 @@ def configs(contract: Contract, clickhouse: Endpoint, snowflake: Endpoint, conne
 
 def _clickhouse(contract: Contract, endpoint: Endpoint) -> Config:
     return {
-        "connector.class": "com.clickhouse.kafka.connect.ClickHouseSink",
+        "connector.class": "com.clickhouse.kafka.connect.ClickHouseSinkConnector",
         "hostname": endpoint.host,
         "port": str(http_port(endpoint)),
         "ssl": str(secure(endpoint)).lower(),

@@ -37,9 +37,11 @@ def run(domain: str, warehouse: str, endpoint: Endpoint, *, suite: Suite | None 
     suite = suite or suites.load(domain)
     started = time.perf_counter()
     gx = _great_expectations()
+    from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.datasource.fluent.interfaces import TestConnectionError
 
     context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)  # hundreds of lines in a task's log
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a more specific datasource, which takes no host and port
         try:
@@ -143,7 +145,7 @@ def _count(batch: Any) -> int:
     from great_expectations.validator.metric_configuration import MetricConfiguration
     from great_expectations.validator.metrics_calculator import MetricsCalculator
 
-    calculator = MetricsCalculator(execution_engine=batch.data.execution_engine)
+    calculator = MetricsCalculator(execution_engine=batch.data.execution_engine, show_progress_bars=False)
     return int(calculator.get_metric(MetricConfiguration("table.row_count", {"batch_id": batch.id})))
 
 

@@ -55,7 +55,7 @@ def window(run: Any, cron: str) -> Window:
     """The run's data interval; of a run by hand without one, the schedule's last interval that had ended by then."""
     start, end = run.data_interval_start, run.data_interval_end
     if start is None or end is None or start >= end:
-        from croniter import croniter
+        from croniter import croniter  # type: ignore[import-untyped]
 
         # A second later, so that a run at the very tick takes the interval that ends there.
         ticks = croniter(cron, run.run_after.astimezone(UTC) + timedelta(seconds=1), ret_type=datetime)

@@ -39,12 +39,13 @@ def _tell(context: Any, task: str, why: str) -> None:
     from include.operators.notices import run_link, tell
 
     dag = context["dag"]
+    what = f"task {task} failed and has no try left." if task and task != GATE else f"the run failed: {why[:500]}"
     domain = next((tag.removeprefix("domain:") for tag in dag.tags if tag.startswith("domain:")), "floodgate")
     message = Message(
         severity=Severity.CRITICAL,
         word="FAILED",
         subject=dag.dag_id,
-        headline=f"task {task} failed and has no try left." if task and task != GATE else f"the run failed: {why[:500]}",
+        headline=what,
         facts=(("Run", context["run_id"]),),
         does="tries again at the next scheduled run, if the DAG has a schedule.",
         act=f"read the log of {task or 'the run'}; clear it when the cause is gone.",

@@ -18,6 +18,16 @@ from include.operators.notices import run_link, tell
 _HELD, _WARNED = "held", "warned"
 
 
+#: The last run's verdict in the same store: what `floodgate status` shows.
+VERDICT = "gate"
+
+
+def verdict(result: Any, now: datetime) -> dict[str, Any]:
+    """passed, at (ISO 8601, UTC) and failed (the expectations that did not hold, worst severity first)."""
+    failed = [f.expectation for severity in ("critical", "warning", "info") for f in result.of(severity)]
+    return {"passed": result.passed, "at": now.isoformat(timespec="seconds"), "failed": failed}
+
+
 class Held(AirflowFailException):
     """Staging is not fit for the marts, which stay as they were. No retry would change it."""
 
@@ -41,6 +51,7 @@ class Gate(BaseOperator):
         memory = context["asset_state_store"][assets.marts(self.warehouse, self.domain)]
         link = run_link(context["dag"].dag_id, context["run_id"])
         now = datetime.now(UTC)
+        memory.set(VERDICT, verdict(result, now))
         if not result.passed:
             self._hold(memory, result, now, link)
         self._release(memory, result, now)

@@ -15,6 +15,9 @@ from include.contracts import Contract, all_contracts
 from include.operators.endpoints import endpoint
 from include.operators.watermark import connect
 
+#: A sink that is refused by its warehouse runs for a moment before it fails.
+SETTLE_S = 3
+
 
 class EnsureTopics(BaseOperator):
     """Topics of every contract, their dead letter topics among them; returns what was made or changed."""
@@ -90,6 +93,9 @@ class EnsureConnectors(BaseOperator):
                 if found is None or differing:
                     await client.put(name, config)
                     changed.append(f"made {name}" if found is None else f"changed {name}: {', '.join(differing)}")
+            for name in wanted:
+                await client.until_healthy(name)
+            await asyncio.sleep(SETTLE_S)
             for name in wanted:
                 await client.until_healthy(name)
         return changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,7 @@ _MIME = {
 }
 # Formats whose chunks can be put one after the other.
 _STREAMED = {"Native", "RowBinary", "TabSeparated", "TSV", "CSV", "JSONEachRow", "JSONCompactEachRow"}
+_PLAIN = re.compile(r"[!-~]{1,200}")  # what may stand in a header
 _TAG = "floodgatefailure"  # sixteen letters, so that a client finds an error in the midst of a stream
 
 
@@ -53,9 +55,10 @@ def answer(engine: Engine, request: Request) -> Response:
     if request.asks_for_life:
         return Response(200, {"Content-Type": "text/html; charset=UTF-8"}, b"Ok.\n")
     query = request.query()
+    query_id = query.parameters.get("query_id", "")
     headers = {
         "X-ClickHouse-Server-Display-Name": "local",
-        "X-ClickHouse-Query-Id": query.parameters.get("query_id") or str(uuid.uuid4()),
+        "X-ClickHouse-Query-Id": query_id if _PLAIN.fullmatch(query_id) else str(uuid.uuid4()),
         "X-ClickHouse-Timezone": engine.timezone,
     }
     try:

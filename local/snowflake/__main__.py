@@ -1,4 +1,4 @@
-"""Serve the local Snowflake: `python -m local.snowflake --dir DIR --port PORT --certificate .. --key .. --sign-in-key ..`
+"""Serve the local Snowflake: `python -m local.snowflake --dir DIR --port PORT ..`
 
 The password comes in the variable FLOODGATE_SNOWFLAKE_PASSWORD. SIGTERM ends it within five seconds.
 """
@@ -19,11 +19,10 @@ from pathlib import Path
 from local.snowflake import PASSWORD_VARIABLE
 
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # which gives memory back after a big result
-sys.modules["pandas"] = None  # type: ignore[assignment]  # Snowflake's client imports it, nobody here uses it: 40 MB
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Serve until a signal comes. Raises CatalogError and OSError where it cannot start, RuntimeError where it cannot go on."""
+    """Serve until a signal comes. Raises OSError where it cannot start, RuntimeError where it cannot start or go on."""
     # asyncio turns Nagle's delay off only where the protocol is named: 40 ms a statement
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -49,7 +48,7 @@ async def serve(options: argparse.Namespace) -> None:
     )
     http = uvicorn.Server(config)
     # uvicorn ends by sending itself the signal again, which would look like a crash to a supervisor
-    http.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    http.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, setattr, http, "should_exit", True)

@@ -118,7 +118,7 @@ class Catalog(FakeSnow):
     def __init__(self, folder: Path) -> None:
         self.create_database_on_connect = self.create_schema_on_connect = False
         self.db_path = folder
-        self.nop_regexes = []
+        self.nop_regexes: list[str] = []
         self.results_cache = Results()
         self.lock = threading.Lock()
         try:
@@ -162,7 +162,7 @@ class Catalog(FakeSnow):
         return {name for (name,) in rows.fetchall()} - {"memory", "_fs_global"}
 
     def create(self, name: str, *, exists_ok: bool = False) -> bool:
-        """A new database with its PUBLIC schema; True where it was made. Raises ProgrammingError 2002 where it exists."""
+        """A new database with its PUBLIC schema; True if it was made. Raises ProgrammingError 2002 if it exists."""
         with self.lock:
             if name in self.names():
                 if exists_ok:

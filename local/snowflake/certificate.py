@@ -1,4 +1,4 @@
-"""Keys of the local Snowflake: an authority, a server certificate for localhost, the key pair that clients sign in with.
+"""Keys of the local Snowflake: an authority, a certificate for localhost, the key pair that clients sign in with.
 
 The authority's own key is thrown away once it has signed: nobody can make another certificate that the bundle trusts.
 """
@@ -25,7 +25,7 @@ RENEW_BEFORE = datetime.timedelta(days=30)
 
 
 def prepare(place: Place) -> None:
-    """Make what is missing or runs out within 30 days; safe to repeat. Raises OSError where the folder is not writable."""
+    """Make what is missing or runs out within 30 days; safe to repeat. Raises OSError where it cannot write."""
     tls = place.data("snowflake") / "tls"
     tls.mkdir(mode=0o700, exist_ok=True)
     _sign_in_key(place.snowflake_key)

@@ -17,8 +17,9 @@ from fakesnow.dialect import parse_one, syntax_error
 from sqlglot import Expr, exp
 from sqlglot.errors import ParseError
 
-from local.snowflake import statements, storage, values
+from local.snowflake import session_statements, statements, storage, values, variants
 from local.snowflake.failures import to_error
+from local.snowflake.session_statements import DONE
 from local.snowflake.sessions import Session
 
 # fakesnow makes doubles of what is summed; DuckDB's own sums of NUMBER are exact
@@ -28,7 +29,6 @@ DML = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Copy)
 DDL = (exp.Alter, exp.Comment, exp.Create, exp.Drop, exp.TruncateTable)
 CONFLICT_WAIT_S = 10.0
 CHANGED = {"INSERT": "number of rows inserted", "UPDATE": "number of rows updated", "DELETE": "number of rows deleted"}
-DONE = "SELECT 'Statement executed successfully.' AS \"status\""
 
 
 @dataclass
@@ -53,6 +53,7 @@ class Cursor(FakeSnowflakeCursor):
     def __init__(self, session: Session) -> None:
         super().__init__(session, session.duck)
         self._described: list[tuple[str, str]] = []
+        self._sfqid: str | None = None
 
     def run(self, sql: str, params: Any = None, rows: list[list[Any]] | None = None) -> Result:
         """Run one statement, or one INSERT for all `rows` at once. Raises snowflake.connector.errors.Error."""
@@ -83,7 +84,9 @@ class Cursor(FakeSnowflakeCursor):
             self._conn.transaction.recover()
             if isinstance(error, ParseError):
                 raise syntax_error(error) from None
-            raise to_error(error) from None
+            if (made := to_error(error)) is error:
+                raise
+            raise made from error
 
     def describe_only(self, sql: str) -> Result:
         """The columns a statement would give, without running it. Raises snowflake.connector.errors.Error."""
@@ -96,7 +99,7 @@ class Cursor(FakeSnowflakeCursor):
                 blank = e.transform(lambda node: exp.Null() if isinstance(node, exp.Placeholder) else node)
                 self._describe(self._transform(blank, None).sql(dialect="duckdb"))
             elif isinstance(e, exp.Merge):
-                counts = ", ".join(f"0 AS \"{CHANGED[kind]}\"" for kind in statements.merge(e.copy()))
+                counts = ", ".join(f'0 AS "{CHANGED[kind]}"' for kind in statements.merge(e.copy()))
                 self._describe(f"SELECT {counts}")
             elif isinstance(e, (exp.Show, exp.Describe)):
                 return self.run(sql)  # these change nothing
@@ -107,7 +110,9 @@ class Cursor(FakeSnowflakeCursor):
             return result
         except Exception as error:
             self._conn.transaction.recover()
-            raise to_error(error) from None
+            if (made := to_error(error)) is error:
+                raise
+            raise made from error
 
     def _describe(self, sql: str) -> None:
         rows = self._duck_conn.execute(f"DESCRIBE {sql}").fetchall()
@@ -156,7 +161,7 @@ class Cursor(FakeSnowflakeCursor):
         return statements.column_comments(e) or super()._transform_explode(e)
 
     def _transform(self, e: Expr, params: Any) -> Expr:
-        if _is_about_session(e) or storage.is_whole(e):
+        if session_statements.is_one(e) or storage.is_whole(e):
             return e
         if isinstance(e, exp.Copy):
             statements.copy_from_json(e)
@@ -167,7 +172,7 @@ class Cursor(FakeSnowflakeCursor):
         if not_null:
             statements.refuse_nulls(e, not_null)
         if not isinstance(e, exp.Copy):
-            statements.texts(e)
+            variants.texts(e)
         statements.quote_reserved(e)
         if (comment := e.args.get("table_comment")) and comment[1]:  # fakesnow pastes it into SQL as it is
             e.args["table_comment"] = (comment[0], comment[1].replace("'", "''"))
@@ -175,8 +180,8 @@ class Cursor(FakeSnowflakeCursor):
 
     def _execute(self, e: Expr, params: Any = None) -> None:
         session, transaction = self._conn, self._conn.transaction
-        if self._about_session(e):
-            return
+        if session_statements.is_one(e):
+            return self._answer(session_statements.run(e, session))
         if isinstance(e, DDL) or e.args.get("create_stage_name"):
             transaction.commit()  # as Snowflake does
         if isinstance(e, DML) and not e.args.get("create_stage_name") and not session.commits:
@@ -203,7 +208,7 @@ class Cursor(FakeSnowflakeCursor):
             self._patiently(lambda: self._once(e.copy(), params))
 
     def _patiently(self, step: Callable[[], None]) -> None:
-        """Two writers of one table wait for each other in Snowflake; in DuckDB the later one fails, so it tries again."""
+        """Two writers of one table wait for each other in Snowflake; DuckDB fails the later one, so it tries again."""
         until, pause = time.monotonic() + CONFLICT_WAIT_S, 0.02
         while True:
             try:
@@ -227,49 +232,9 @@ class Cursor(FakeSnowflakeCursor):
         else:
             super()._execute(e, params)
             if e.args.get("result_scan_sfqid"):
-                self._described, self._last_transformed = self._last_transformed, None
+                self._described, self._last_transformed = self._last_transformed or [], None
             else:
                 self._keep(self._arrow_table, e, self._sfqid)
             for column in e.args.get("not_null") or ():
                 name = e.this.sql(dialect="duckdb")
                 self._duck_conn.execute(f"ALTER TABLE {name} ALTER COLUMN {column.sql(dialect='duckdb')} SET NOT NULL")
-
-    def _about_session(self, e: Expr) -> bool:
-        """Statements that only move, set or show the session; True where it was one."""
-        session = self._conn
-        if not _is_about_session(e):
-            return False
-        answer = DONE
-        if isinstance(e, exp.Use):
-            kind, database, name = statements.use(e)
-            if kind in ("WAREHOUSE", "ROLE"):
-                session.names[kind.lower()] = name or ""
-            elif kind in ("DATABASE", "SCHEMA"):
-                session.use(database, name)
-        elif isinstance(e, exp.Transaction):
-            session.transaction.begin()
-        elif isinstance(e, exp.Commit):
-            session.transaction.commit()
-        elif isinstance(e, exp.Rollback):
-            session.transaction.rollback()
-        elif isinstance(e, exp.Alter):
-            for name, value in statements.session_settings(e).items():
-                if name == "query_tag":
-                    session.names[name] = value or ""
-                elif name == "autocommit":
-                    session.set_autocommit((value or "true").lower() == "true")
-        elif statements.SHOW_GRANTS.match(statements.command_text(e)):
-            answer = statements.NO_GRANTS.sql(dialect="duckdb")
-        else:
-            answer = statements.show_query_tag(session.names["query_tag"]).sql(dialect="duckdb")
-        self._answer(answer)
-        return True
-
-
-def _is_about_session(e: Expr) -> bool:
-    if isinstance(e, (exp.Use, exp.Transaction, exp.Commit, exp.Rollback)):
-        return True
-    if isinstance(e, exp.Alter):
-        return str(e.args.get("kind")).upper() == "SESSION"
-    text = statements.command_text(e)
-    return bool(statements.SHOW_GRANTS.match(text) or statements.SHOW_QUERY_TAG.match(text))

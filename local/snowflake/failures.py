@@ -11,7 +11,7 @@ from snowflake.connector.errors import Error, ProgrammingError
 _KNOWN: tuple[tuple[type[BaseException], str, int, str], ...] = (
     (duckdb.InterruptException, "", 604, "57014"),
     (duckdb.OutOfMemoryException, "", 300005, "53200"),
-    (duckdb.IOException, "No space left", 300002, "53100"),
+    (duckdb.Error, "No space left", 300002, "53100"),
     (duckdb.TransactionException, "conflict", 625, "57014"),
     (duckdb.ConstraintException, "NOT NULL", 100072, "22000"),
     (duckdb.ConstraintException, "", 100069, "23505"),
@@ -48,16 +48,20 @@ def to_error(error: Exception) -> Error:
             return error
         error = error.__cause__  # fakesnow's numbers for DuckDB's errors are fewer
     text = str(error)
-    for kind, word, number, state in _KNOWN:
-        if isinstance(error, kind) and word.lower() in text.lower():
-            break
-    else:
-        number, state, text = 603, "XX000", f"{type(error).__name__}: {text}"
+    number, state = next(
+        ((n, st) for kind, word, n, st in _KNOWN if isinstance(error, kind) and word.lower() in text.lower()),
+        (603, "XX000"),
+    )
+    if number == 603:
+        text = f"{type(error).__name__}: {text}"
     text = text.split("\n\n")[0]
     if missing := _MISSING.search(text):
         text = f"Object '{missing[1]}' does not exist or not authorized. {text.partition('!')[2].strip()}".strip()
     if isinstance(error, _COMPILATION):
         text = f"SQL compilation error:\n{text}"
-    made = ProgrammingError(msg="\n".join(filter(None, (text, _HINTS.get(number)))), errno=number, sqlstate=state)
-    made.__cause__ = error
-    return made
+    return ProgrammingError(msg="\n".join(filter(None, (text, _HINTS.get(number)))), errno=number, sqlstate=state)
+
+
+def is_fatal(error: BaseException | None) -> bool:
+    """True where DuckDB will answer nothing more until it is opened again."""
+    return error is not None and (isinstance(error, duckdb.FatalException) or is_fatal(error.__cause__))

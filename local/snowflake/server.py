@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import duckdb
 from fakesnow.expr import normalise_ident
-from fakesnow.statement_type import DML_TYPE_IDS, INSERT, SELECT
 from fakesnow.transforms import SERVER_VERSION, stage
 from snowflake.connector.errors import Error, ProgrammingError
 from starlette.applications import Starlette
@@ -27,9 +25,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.snowflake import DATABASE, values
+from local.snowflake import DATABASE, answers, values
 from local.snowflake.catalog import Catalog
-from local.snowflake.cursor import Cursor, Result
+from local.snowflake.cursor import Cursor
+from local.snowflake.failures import is_fatal, to_error
 from local.snowflake.sessions import ANSWERS_KEPT, Session, Sessions
 from local.snowflake.signin import Doorman, SignInError
 
@@ -60,7 +59,7 @@ class Server:
                 Route("/queries/v1/query-request", self.query, methods=["POST"]),
                 Route("/queries/v1/abort-request", self.abort, methods=["POST"]),
                 Route("/monitoring/queries/{query_id}", self.monitor),
-                Route("/telemetry/send", lambda _: _ok(), methods=["POST"]),
+                Route("/telemetry/send", lambda _: answers.ok(), methods=["POST"]),
                 Route("/upload/{path:path}", self.upload, methods=["PUT"]),
             ],
             lifespan=self.lifespan,
@@ -91,7 +90,7 @@ class Server:
         try:
             self.doorman.admit(data)
         except SignInError as error:
-            return _refused(error.code, str(error), "08001")
+            return answers.refused(error.code, str(error), "08001")
         return await run_in_threadpool(self._open, data, dict(request.query_params))
 
     def _open(self, data: dict[str, Any], where: dict[str, str]) -> JSONResponse:
@@ -119,7 +118,7 @@ class Server:
             "CLIENT_TELEMETRY_ENABLED": False,
             "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD": 0,  # array bindings come inline, never by a stage
         }
-        return _ok(
+        return answers.ok(
             token=token,
             masterToken=master,
             validityInSeconds=VALID_S,
@@ -128,30 +127,30 @@ class Server:
             serverVersion=SERVER_VERSION,
             displayUserName=session.names["user"],
             parameters=[{"name": name, "value": value} for name, value in parameters.items()],
-            sessionInfo=_where(session, "Name"),
+            sessionInfo=answers.where(session),
         )
 
     async def renew(self, request: Request) -> JSONResponse:
         """A token lives as long as its session, so the same is given again."""
         old = (await _body(request)).get("oldSessionToken", "")
         if self.sessions.get(old) and hmac.compare_digest(self.sessions.master[old], _token(request)):
-            return _ok(sessionToken=old, masterToken=self.sessions.master[old], validityInSecondsST=VALID_S)
-        return _refused(*GONE)
+            return answers.ok(sessionToken=old, masterToken=self.sessions.master[old], validityInSecondsST=VALID_S)
+        return answers.refused(*GONE)
 
     async def session(self, request: Request) -> JSONResponse:
         """A heartbeat, or with ?delete=true the end."""
         token = _token(request)
         if (session := self.sessions.get(token)) is None:
-            return _refused(*GONE)
+            return answers.refused(*GONE)
         session.used_at = time.monotonic()
         if request.query_params.get("delete"):
             await run_in_threadpool(self.sessions.end, token)
-        return _ok()
+        return answers.ok()
 
     async def query(self, request: Request) -> Response:
         """Run one statement and answer with its rows."""
         if (session := self.sessions.get(_token(request))) is None:
-            return _refused(*GONE)
+            return answers.refused(*GONE)
         request_id = request.query_params.get("requestId") or secrets.token_hex(8)
         answer = await run_in_threadpool(self._answer, session, request_id, await _body(request), str(request.base_url))
         return JSONResponse(answer)
@@ -160,14 +159,14 @@ class Server:
         """A client gave up on a statement: stop it."""
         if session := self.sessions.get(_token(request)):
             session.interrupt(str((await _body(request)).get("requestId")))
-        return _ok()
+        return answers.ok()
 
     async def monitor(self, request: Request) -> JSONResponse:
         """The state of a query sent with execute_async; it had ended when it was answered."""
         if self.sessions.get(_token(request)) is None:
-            return _refused(*GONE)
+            return answers.refused(*GONE)
         known = self.catalog.results_cache.get(request.path_params["query_id"])
-        return _ok(queries=[{"status": "SUCCESS"}] if known else [])
+        return answers.ok(queries=[{"status": "SUCCESS"}] if known else [])
 
     async def upload(self, request: Request) -> Response:
         """Store a staged file: written whole or not at all, only where a PUT was given the signed address."""
@@ -200,8 +199,8 @@ class Server:
             session.running = request_id
             try:
                 answer = self._run(session, body, base)
-            except Error as error:
-                answer = _error(error)
+            except Exception as error:
+                answer = answers.error(error if isinstance(error, Error) else to_error(error))
             finally:
                 session.running = None
                 session.used_at = time.monotonic()
@@ -214,18 +213,18 @@ class Server:
         cursor, sql = Cursor(session), str(body.get("sqlText") or "")
         try:
             if body.get("describeOnly"):
-                return _described(session, cursor.describe_only(sql))
+                return answers.described(session, cursor.describe_only(sql))
             params, rows = values.from_bindings(body.get("bindings"))
             result = cursor.run(sql, params, rows)
         except Error as error:
-            if isinstance(error.__cause__, duckdb.FatalException):
+            if is_fatal(error):
                 self.fatal = str(error)
             raise
         if result.put is not None:
             if not params:  # with a ? for the target, the client asks again by a way that only files serve
                 result.put["stageInfo"] = self._upload_place(base, result.put)
             return {"data": result.put, "success": True}
-        return _rows(session, result)
+        return answers.rows(session, result)
 
     def _upload_place(self, base: str, put: dict[str, Any]) -> dict[str, Any]:
         """An address on this server; the client uploads by plain HTTPS only to what looks like Google's storage."""
@@ -237,61 +236,6 @@ class Server:
             "creds": {},
             "presignedUrl": f"{base}upload/{quote(path)}?signature={self._signature(path)}",
         }
-
-
-def _rows(session: Session, result: Result) -> dict[str, Any]:
-    table, data = result.table, {}
-    if table is None:
-        data |= {"queryResultFormat": "arrow", "rowsetBase64": ""}
-    elif result.type_id in DML_TYPE_IDS:
-        data |= {"queryResultFormat": "json", "rowset": values.to_rowset(table)}
-    else:
-        data |= {"queryResultFormat": "arrow", "rowsetBase64": values.to_arrow(table, result.columns)}
-    count = 0 if table is None else table.num_rows
-    return {"data": data | _about(session, result) | {"total": count, "returned": count}, "success": True}
-
-
-def _described(session: Session, result: Result) -> dict[str, Any]:
-    form: dict[str, Any] = {"queryResultFormat": "json", "rowset": []}
-    if result.type_id == SELECT:
-        form = {"queryResultFormat": "arrow", "rowsetBase64": ""}
-    counts = {"total": 0, "returned": 0, "numberOfBinds": result.placeholders}
-    data = form | _about(session, result) | counts | {"arrayBindSupported": result.type_id == INSERT}
-    return {"data": data, "success": True}
-
-
-def _about(session: Session, result: Result) -> dict[str, Any]:
-    return {
-        "parameters": [{"name": "TIMEZONE", "value": "Etc/UTC"}, {"name": "AUTOCOMMIT", "value": session.commits}],
-        "rowtype": result.columns,
-        "queryId": result.query_id,
-        "statementTypeId": result.type_id,
-        **{f"final{name[0].upper()}{name[1:]}": value for name, value in _where(session, "Name").items()},
-    }
-
-
-def _where(session: Session, ending: str) -> dict[str, str | None]:
-    return {
-        f"database{ending}": session.database,
-        f"schema{ending}": session.schema,
-        f"warehouse{ending}": session.names["warehouse"],
-        f"role{ending}": session.names["role"],
-    }
-
-
-def _error(error: Error) -> dict[str, Any]:
-    code = f"{error.errno if error.errno and error.errno > 0 else 603:06d}"
-    data = {"errorCode": code, "sqlState": error.sqlstate, "queryId": None}
-    return {"data": data, "code": code, "message": error.raw_msg or str(error), "success": False}
-
-
-def _ok(**data: Any) -> JSONResponse:
-    return JSONResponse({"data": data or None, "code": None, "message": None, "success": True})
-
-
-def _refused(code: str, text: str, state: str = "08003") -> JSONResponse:
-    data = {"errorCode": code, "sqlState": state, "loginName": None, "authnMethod": None}
-    return JSONResponse({"data": data, "code": code, "message": text, "success": False})
 
 
 def _token(request: Request) -> str:

@@ -37,14 +37,17 @@ class Transaction:
         self.steps: list[Callable[[], Any]] = []
 
     def begin(self) -> None:
+        """Open one, unless one is open."""
         if not self.open:
             self.duck.execute("BEGIN")
             self.open, self.steps = True, []
 
     def commit(self) -> None:
+        """Keep what was done; nothing where none is open."""
         self._end("COMMIT")
 
     def rollback(self) -> None:
+        """Undo what was done; nothing where none is open."""
         self._end("ROLLBACK")
 
     def _end(self, how: str) -> None:
@@ -79,6 +82,8 @@ class Session(FakeSnowflakeConnection):
     def __init__(self, catalog: Catalog, *, autocommit: bool = True, **names: str) -> None:
         """`names`: account, user, role, warehouse, query_tag, as far as the client gave them."""
         super().__init__(catalog.duck_conn.cursor(), catalog.results_cache, db_path=catalog.db_path, paramstyle="qmark")
+        self.database: str | None = None
+        self._schema: str | None = None
         self.catalog = catalog
         self.names = {"account": "", "user": "", "role": "", "warehouse": "", "query_tag": "", **names}
         self.id = secrets.randbits(50)
@@ -93,6 +98,7 @@ class Session(FakeSnowflakeConnection):
 
     @property
     def duck(self) -> duckdb.DuckDBPyConnection:
+        """The session's own connection to the engine."""
         return self._duck_conn
 
     def use(self, database: str | None, schema: str | None = None) -> None:
@@ -104,7 +110,7 @@ class Session(FakeSnowflakeConnection):
         if schema is None and "PUBLIC" not in known:
             hidden = "main"
         spelled = self._spelled(known, hidden or "PUBLIC", "schema")
-        self.duck.execute(f"SET schema = '\"{database}\".\"{spelled}\"'")
+        self.duck.execute(f'SET schema = \'"{database}"."{spelled}"\'')
         self.database, self.database_set = database, True
         self._schema = None if spelled == "main" else spelled.upper() if hidden != schema else spelled
         self.schema_set = self._schema is not None
@@ -126,6 +132,7 @@ class Session(FakeSnowflakeConnection):
         return tuple([self.database or "", self.schema or ""][: 3 - len(parts)] + parts[-3:])  # type: ignore[return-value]
 
     def set_autocommit(self, mode: bool) -> None:
+        """Whether each statement is its own transaction; a change ends the open one."""
         if mode != self.commits:
             self.transaction.commit()
         self.commits = mode
@@ -159,6 +166,7 @@ class Sessions:
         return token, master, session
 
     def get(self, token: str) -> Session | None:
+        """The session of a token, None where it has ended."""
         return self.by_token.get(token)
 
     def end(self, token: str) -> None:

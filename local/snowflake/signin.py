@@ -22,13 +22,13 @@ class SignInError(Exception):
 
 @dataclass(frozen=True)
 class Doorman:
-    """`public_key`: PEM of the RSA key that signs the tokens of user FLOODGATE; `password`: empty lets none in by it."""
+    """`public_key`: PEM of the RSA key that signs the tokens of FLOODGATE; an empty `password` lets nobody in."""
 
     public_key: str
     password: str = field(repr=False)
 
     def admit(self, login: dict[str, Any]) -> None:
-        """Check a login request's data. Raises SignInError: 390144 for a bad token, 390100 for a bad name or password."""
+        """Check a login request. Raises SignInError: 390144 for a bad token, 390100 for a bad name or password."""
         user = str(login.get("LOGIN_NAME") or "").upper()
         if str(login.get("AUTHENTICATOR") or "").upper() == "SNOWFLAKE_JWT":
             self._admit_token(str(login.get("TOKEN") or ""))
@@ -40,7 +40,9 @@ class Doorman:
 
     def _admit_token(self, token: str) -> None:
         try:
-            claims = jwt.decode(token, self.public_key, algorithms=["RS256"], options={"require": ["exp", "sub", "iss"]})
+            claims = jwt.decode(
+                token, self.public_key, algorithms=["RS256"], options={"require": ["exp", "sub", "iss"]}
+            )
         except jwt.PyJWTError as error:
             raise SignInError("390144", f"JWT token is invalid. [{uuid.uuid4()}]") from error
         # the account is any: ACCOUNT.USER, and the issuer goes on with the key's fingerprint

@@ -1,4 +1,4 @@
-"""Statements about where things are kept, which DuckDB has otherwise: databases, temporary tables, stages, load history."""
+"""Statements about where things are kept: databases, temporary tables, stages, load history."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
 from local.snowflake import statements
+from local.snowflake.session_statements import DONE
 from local.snowflake.sessions import Name, Session
 
-DONE = "SELECT 'Statement executed successfully.' AS \"status\""
 HISTORY = '"{0}"._fs_information_schema._fs_load_history WHERE SCHEMA_NAME = ? AND TABLE_NAME = ?'
 _source_urls = copy_into._source_urls
 
@@ -109,7 +109,7 @@ def wants_purge(e: exp.Copy) -> bool:
 
 
 def _create_database(e: exp.Create, session: Session) -> str:
-    name = _folded(e.find(exp.Identifier))
+    name = _folded(e.find(exp.Identifier) or exp.Identifier(this=""))
     if e.args.get("replace"):
         raise ProgrammingError(msg="CREATE OR REPLACE DATABASE is not supported here", errno=2, sqlstate="0A000")
     made = session.catalog.create(name, exists_ok=bool(e.args.get("exists")))
@@ -118,16 +118,15 @@ def _create_database(e: exp.Create, session: Session) -> str:
 
 
 def _drop_database(e: exp.Drop, session: Session) -> str:
-    name = _folded(e.find(exp.Identifier))
+    name = _folded(e.find(exp.Identifier) or exp.Identifier(this=""))
     if name not in session.catalog.names():
         if e.args.get("exists"):
             return _said("Drop statement executed successfully.")
-        raise ProgrammingError(
-            msg=f"Database '{name}' does not exist or not authorized.", errno=2003, sqlstate="02000"
-        )
+        raise ProgrammingError(msg=f"Database '{name}' does not exist or not authorized.", errno=2003, sqlstate="02000")
     if session.database == name:
         session.duck.execute("SET schema = 'memory.main'")
-        session.database = session._schema = None
+        session.database = None
+        session._schema = None
         session.database_set = session.schema_set = False
     session.catalog.drop(name)
     return _said(f"{name} successfully dropped.")
@@ -139,7 +138,9 @@ def _truncate(e: exp.TruncateTable, session: Session) -> str:
     if not _exists(session, name):
         if e.args.get("exists"):
             return DONE
-        raise ProgrammingError(msg=f"Table '{'.'.join(name)}' does not exist or not authorized.", errno=2003, sqlstate="42S02")
+        raise ProgrammingError(
+            msg=f"Table '{'.'.join(name)}' does not exist or not authorized.", errno=2003, sqlstate="42S02"
+        )
     if name in session.temporaries:
         session.duck.execute(f'TRUNCATE TABLE temp.main."{_hidden(name)}"')
         return DONE
@@ -154,21 +155,20 @@ def _describe(e: exp.Describe, session: Session) -> str:
     name = session.qualified(e.find(exp.Table) or exp.Table())
     where = (name[0], "_fs_information_schema", f"_fs_{name[2].lower()}") if name[1] == "INFORMATION_SCHEMA" else name
     where = ("temp", "main", _hidden(name)) if name in session.temporaries else where
-    found = session.duck.execute(  # fails where it does not exist
-        "DESCRIBE " + ".".join(f'"{part}"' for part in where)
-    ).fetchall()
+    session.duck.execute("DESCRIBE " + ".".join(f'"{part}"' for part in where))  # fails where it does not exist
     rows = session.duck.execute(
         "SELECT database_name, schema_name, table_name FROM duckdb_columns() "
         "WHERE upper(database_name) = upper(?) AND upper(schema_name) = upper(?) AND upper(table_name) = upper(?)",
         list(where),
     ).fetchone()
     spelled = rows or where
-    assert found is not None
     return statements.describe_table(exp.table_(spelled[2], spelled[1], spelled[0])).sql(dialect="duckdb")
 
 
 def _remove(e: exp.Command, session: Session) -> str:
-    place, _, path = str(e.expression.name if isinstance(e.expression, Expr) else e.expression).strip().strip("';").partition("/")
+    place, _, path = (
+        str(e.expression.name if isinstance(e.expression, Expr) else e.expression).strip().strip("';").partition("/")
+    )
     root = _staged(place.removeprefix("@"), session)
     removed = []
     for file in sorted(root.rglob("*")):
@@ -204,7 +204,8 @@ def _exists(session: Session, name: Name) -> bool:
 
 def _target(e: Expr) -> exp.Table:
     table = e.this.this if isinstance(e.this, exp.Schema) else e.this
-    assert isinstance(table, exp.Table), e
+    if not isinstance(table, exp.Table):
+        raise ProgrammingError(msg=f"SQL compilation error:\nno name in {e.sql()[:80]}", errno=1003, sqlstate="42000")
     return table
 
 
@@ -218,8 +219,7 @@ def _hidden(name: Name) -> str:
     return ".".join(name)
 
 
-def _folded(name: exp.Identifier | None) -> str:
-    assert name is not None
+def _folded(name: exp.Identifier) -> str:
     return name.name if name.args.get("quoted") else name.name.upper()
 
 

@@ -1,4 +1,4 @@
-"""Values on the wire: DuckDB's results as Snowflake's Arrow and row types, and the client's bindings as Python values."""
+"""Values on the wire: DuckDB's results as Snowflake's Arrow and row types, the client's bindings as Python's."""
 
 from __future__ import annotations
 
@@ -59,8 +59,16 @@ def _column(name: str, duck: str) -> dict[str, Any]:
         length = MAX_TEXT // 2
     return {
         "name": name,
-        **{"database": "", "schema": "", "table": "", "nullable": True, "type": kind},
-        **{"byteLength": length, "length": length, "precision": precision, "scale": scale, "collation": None},
+        "database": "",
+        "schema": "",
+        "table": "",
+        "nullable": True,
+        "type": kind,
+        "byteLength": length,
+        "length": length,
+        "precision": precision,
+        "scale": scale,
+        "collation": None,
     }
 
 

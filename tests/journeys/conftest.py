@@ -25,7 +25,7 @@ def _free(offset: int) -> bool:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     home = Path(tempfile.mkdtemp(prefix="floodgate-journeys-"))
-    stack = Stack(home, next(offset for offset in range(12000, 30000, 100) if _free(offset)))
+    stack = Stack(home, next(offset for offset in range(10000, 13000, 100) if _free(offset)))
     yield stack
     stack.run("down")
     shutil.rmtree(home, ignore_errors=True)

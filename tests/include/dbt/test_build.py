@@ -130,16 +130,19 @@ ORDERS_FIRST = [
     step(2, 0, 3, 3, 6),
     step(2, 2, 4, 3, 30),  # completed, and its dispatch not landed yet
     step(8, 0, 5, 3, 7),  # its order has not landed yet
+    # hours after the others, which are behind the look-back now
+    order(10, 20, 400, 1.1, minutes=390),
+    step(10, 0, 21, 400, 391),
 ]
 ORDERS_THEN = [
-    *(order(1, 1, 130, 20.58), order(2, 2, 130, 0.29, minutes=-1440, product_id=2, customer_id=2)),  # repeated again
-    order(3, 9, 125, 3.33, product_id=3),  # corrected long after
-    order(8, 10, 130, 8.88, minutes=1),
-    order(7, 7, -100, 7.77, minutes=-200),  # became visible later than its landing time says
-    step(2, 1, 6, 130, 20),
-    told("customers", 1, 7, 130, city="Bergen"),  # moved: another event
-    told("products", 4, 8, 130, category="Shoes"),
-    order(9, 11, 131, 0.01, minutes=2),
+    *(order(1, 1, 530, 20.58), order(2, 2, 530, 0.29, minutes=-1440, product_id=2, customer_id=2)),  # repeated again
+    order(3, 9, 525, 3.33, product_id=3),  # corrected long after
+    order(8, 10, 530, 8.88, minutes=1),
+    order(7, 7, 300, 7.77, minutes=-200),  # became visible later than its landing time says
+    step(2, 1, 6, 530, 20),
+    told("customers", 1, 7, 530, city="Bergen"),  # moved: another event
+    told("products", 4, 8, 530, category="Shoes"),
+    order(9, 11, 531, 0.01, minutes=2),
 ]
 
 
@@ -189,18 +192,20 @@ CHANGES_FIRST = [
     *(change(n, 1, 100 + n, None, row, clicks=True) for n, row in enumerate([*WHOLE, *SKIPS, *GONE])),
     change(3, 2, 103, None, WHOLE[3], clicks=True),  # a batch that was repeated
     *(change(n, 1, 100 + n, None, row, clicks=False) for n, row in enumerate([*ONE, FAILED, CANCELLED])),
+    # hours after the others, which are behind the look-back now
+    change(40, 400, 140, None, click(90, "later", "HOMEPAGE", 395), clicks=True),
+    change(40, 400, 140, None, line(90, "later", 9.99, 395), clicks=False),
 ]
 CHANGES_THEN = [
-    *(change(20 + n, 120, 200 + n, row, None, clicks=True) for n, row in enumerate(GONE)),  # the whole session
-    change(30, 121, 210, SKIPS[2], SKIPS[2] | {"session_id": "moved"}, clicks=True),
-    change(31, 122, 221, WHOLE[5], None, clicks=True),  # deleted ...
-    change(
-        32, 123, 220, WHOLE[5], WHOLE[5] | {"event_name": "CLICK"}, clicks=True
-    ),  # ... and told late what came before
-    change(20, 120, 200, ONE[1], None, clicks=False),
-    change(21, 120, 201, FAILED, FAILED | {"payment_status": "Success", "promo_amount": None}, clicks=False),
-    change(22, 120, 202, CANCELLED, None, clicks=False),
-    change(23, -60, 203, None, line(6, "late", 0.1, 3), clicks=False),
+    *(change(20 + n, 520, 200 + n, row, None, clicks=True) for n, row in enumerate(GONE)),  # the whole session
+    change(30, 521, 210, SKIPS[2], SKIPS[2] | {"session_id": "moved"}, clicks=True),
+    # deleted, and told afterwards what came before that
+    change(31, 522, 221, WHOLE[5], None, clicks=True),
+    change(32, 523, 220, WHOLE[5], WHOLE[5] | {"event_name": "CLICK"}, clicks=True),
+    change(20, 520, 200, ONE[1], None, clicks=False),
+    change(21, 520, 201, FAILED, FAILED | {"payment_status": "Success", "promo_amount": None}, clicks=False),
+    change(22, 520, 202, CANCELLED, None, clicks=False),
+    change(23, 300, 203, None, line(6, "late", 0.1, 3), clicks=False),
 ]
 
 
@@ -218,6 +223,6 @@ def test_changes_reach_their_marts(warehouse: Warehouse) -> None:
     warehouse.land(CHANGES_THEN)
     warehouse.build("fashion", *WITHOUT_UNIT_TESTS)
     expected = landed.fashion([*CHANGES_FIRST, *CHANGES_THEN])
-    assert {row["booking_id"] for row in expected["fct_bookings"]} == {"three", "failed", "late"}
-    assert {row["session_id"] for row in expected["fct_sessions"]} == {"whole", "skips", "moved"}
+    assert {row["booking_id"] for row in expected["fct_bookings"]} == {"three", "failed", "late", "later"}
+    assert {row["session_id"] for row in expected["fct_sessions"]} == {"whole", "skips", "moved", "later"}
     check(warehouse, "fashion", expected)

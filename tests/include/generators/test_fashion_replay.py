@@ -92,7 +92,16 @@ def test_waits_add_up(clicks):
 @pytest.mark.parametrize("speed", [1, "2", 7, 0.5, "1.3", 60])
 @pytest.mark.parametrize("seconds", [7, 120])
 def test_windows_in_a_row_miss_and_repeat_nothing(clicks, transactions, speed, seconds):
-    replay = read(CONTRACT, clicks=clicks, transactions=transactions)
+    in_windows(read(CONTRACT, clicks=clicks, transactions=transactions), speed, seconds)
+
+
+def test_a_window_may_end_within_a_millisecond_of_the_file(tmp_path):
+    short = CLICK.rpartition(",")[0] + ",0.001"
+    in_windows(read(CONTRACT, clicks=written(tmp_path / "short.csv", CLICK_COLUMNS, [short] * 1000)), "0.3333", 1)
+
+
+def in_windows(replay, speed, seconds):
+    """Replays all of it in windows in a row, and compares with all at once."""
     _, whole = part(replay)
     begin, made, names = START - timedelta(seconds=seconds), [], set()
     while begin < replay.ends(START, speed) + timedelta(seconds=1):

@@ -79,6 +79,14 @@ def test_a_reader_reads_with_settings_of_its_own(server, table):
     assert code(server.ask("SELECT 1", user="reader", readonly="0")) == 164
 
 
+@pytest.mark.parametrize(("given", "kept"), [("mine-1", True), ("a\r\nX-Evil: 1", False), ("\u20ac", False)])
+def test_a_query_id_comes_back_where_a_header_can_hold_it(server, given, kept):
+    response = server.ask("SELECT 1", query_id=given)
+    assert response.text == "1\n"
+    assert (response.headers["X-ClickHouse-Query-Id"] == given) is kept
+    assert "X-Evil" not in response.headers
+
+
 def test_get_does_not_write(server, table):
     answer = httpx.get(
         f"http://127.0.0.1:{server.http_port}/",

@@ -17,7 +17,6 @@ from snowflake.connector import SnowflakeConnection
 from local import snowflake as local_snowflake
 from local.place import ROOT, Place
 
-
 _BUNDLE = Path(tempfile.mkdtemp(prefix="floodgate-test-")) / "authorities.pem"
 
 
@@ -88,7 +87,8 @@ class Running:
                 "schema": "PUBLIC",
                 "warehouse": "FLOODGATE",
                 "role": "FLOODGATE",
-                "login_timeout": 5, "platform_detection_timeout_seconds": 0,
+                "login_timeout": 5,
+                "platform_detection_timeout_seconds": 0,
             }
             | options
         )

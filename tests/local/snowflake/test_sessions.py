@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import DatabaseError, ProgrammingError
+
+from local.snowflake.catalog import Catalog
+from local.snowflake.cursor import Cursor
+from local.snowflake.sessions import Sessions
 
 Connect = Callable[..., SnowflakeConnection]
 Sql = Callable[..., list[tuple[Any, ...]]]
@@ -200,6 +206,32 @@ def test_closed_sessions_are_gone(connect: Connect) -> None:
     with pytest.raises(DatabaseError) as caught:
         rows(two, "select 1")
     assert caught.value.errno == 390111
+
+
+def test_a_request_sent_twice_runs_once(connect: Connect) -> None:
+    one = connect()
+    rows(one, "create table t (a number)")
+    same = {"requestId": str(uuid.uuid4())}
+    for _ in range(2):
+        one.cursor().execute("insert into t values (1)", _statement_params=same)
+    assert rows(one, "select count(*) from t") == [(1,)]
+
+
+def test_what_a_client_that_died_left_behind_is_ended(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    catalog.create("D")
+    sessions = Sessions(catalog)
+    token, _, session = sessions.open(autocommit=True)
+    session.use("D", "PUBLIC")
+    for text in ("create table t (a number)", "begin", "insert into t values (1)"):
+        Cursor(session).run(text)
+    now = session.used_at
+    assert sessions.end_idle(now + 500) == 0 and session.transaction.open
+    assert sessions.end_idle(now + 700) == 1 and not session.transaction.open
+    table = Cursor(session).run("select count(*) from t").table
+    assert table is not None and table.column(0).to_pylist() == [0]
+    assert sessions.end_idle(now + 5 * 3600) == 1 and sessions.get(token) is None
+    catalog.close()
 
 
 def test_one_session_used_by_two_threads(connect: Connect) -> None:

@@ -86,6 +86,17 @@ def test_a_file_that_is_not_json_loads_nothing(landing: Sql, tmp_path: Path) -> 
     assert landing("list @st") == []
 
 
+def test_copy_of_several_files_is_all_or_nothing(landing: Sql, tmp_path: Path) -> None:
+    good = staged(landing, tmp_path, "good", 2)
+    (tmp_path / "bad.json").write_text("not json\n")
+    landing(f"put file://{tmp_path}/bad.json @st")
+    copy = COPY.format("") + " files = ('{}')"
+    with pytest.raises(ProgrammingError, match="JSON"):
+        landing(copy.format(f"{good}', 'bad.json.gz"))
+    assert landing("select count(*) from orders") == [(0,)]
+    assert landing(copy.format(good))[0][1] == "LOADED"
+
+
 def test_copy_of_nothing(landing: Sql) -> None:
     assert landing(COPY.format("none.json.gz")) == [("Copy executed with 0 files processed.",)]
 

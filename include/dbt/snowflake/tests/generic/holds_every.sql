@@ -4,7 +4,7 @@
 #}
 {% test holds_every(model, of, key) %}
 
-select {{ key }}
+select distinct {{ key }}
 from {{ of }}
 where
     {{ key }} not in (select {{ key }} from {{ model }})
