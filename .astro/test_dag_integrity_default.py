@@ -1,3 +1,4 @@
+# ruff: noqa: D103, S101 - a test, outside of tests/
 """What `astro dev parse` runs: every DAG file loads, without connections, and there are some.
 
 Astro's own version asks DagBag for `include_examples`, which Airflow 3.3 no longer has.

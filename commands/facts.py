@@ -17,6 +17,7 @@ from include.connections import ConnectionMissing
 from include.connectors.client import ConnectClient, ConnectError
 from include.contracts import Contract, all_contracts, load
 from include.contracts.loader import PLATFORM
+from include.kafka.errors import KafkaError
 from include.ledger import counts
 from include.ledger.counts import Stream
 from include.warehouses import WarehouseError, clickhouse, snowflake
@@ -60,7 +61,7 @@ def gather(place: Place) -> Facts:
     def ask(question: Callable[..., Found], *arguments: Any) -> Found | None:
         try:
             return question(*arguments)
-        except (WarehouseError, ConnectError, ConnectionMissing, CommandError, *kafka_errors()) as error:
+        except (WarehouseError, ConnectError, ConnectionMissing, CommandError, KafkaError) as error:
             problems.append(str(error))
             return None
 
@@ -96,13 +97,6 @@ def _of(counted: dict[str, int] | None, topic: str) -> int | None:
     return None if counted is None else counted.get(topic, 0)
 
 
-def kafka_errors() -> tuple[type[Exception], ...]:
-    """What include.kafka raises; its client takes a moment to import, so not before it is needed."""
-    from include.kafka.errors import KafkaError
-
-    return (KafkaError,)
-
-
 def streams(everywhere: Iterable[Contract]) -> list[Stream]:
     """The streams alone, for those who wait until everything has landed. Raises what the places raise."""
     some = tuple(everywhere)
@@ -128,10 +122,7 @@ def produced_events() -> dict[str, int]:
     """Topic -> distinct events, by the receipts in Kafka."""
     from include.kafka import receipts
 
-    totals: dict[str, int] = {}
-    for receipt in receipts.read(connections.from_env(connections.KAFKA)).values():
-        totals[receipt.topic] = totals.get(receipt.topic, 0) + receipt.events
-    return totals
+    return receipts.produced(receipts.read(connections.from_env(connections.KAFKA)))
 
 
 def rejected_records(everywhere: Iterable[Contract]) -> dict[str, int]:
@@ -170,7 +161,11 @@ def connector_states(everywhere: Iterable[Contract]) -> list[dict[str, Any]]:
                     "name": name,
                     "state": status.connector.state if status else "MISSING",
                     "tasks": [task.state for task in status.tasks] if status else [],
-                    "lag": sum(offsets.lag(kafka, f"connect-{name}").values()) if status else None,
+                    "lag": sum(
+                        offsets.lag(kafka, f"connect-{name}", [topic.name for topic in contract.topics]).values()
+                    )
+                    if status
+                    else None,
                 }
             )
     return rows

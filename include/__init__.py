@@ -1,0 +1,1 @@
+"""Plain Python of the platform; only operators/ knows Airflow."""

@@ -57,21 +57,25 @@ def install() -> None:
             f"this is Python {sys.version.split()[0]}, and Airflow with dbt needs 3.11 to 3.13: "
             "install one of them and run `make setup PYTHON=python3.12`"
         )
-    stale = {venv: lock for venv, lock in ENVIRONMENTS.items() if _stamp(venv) != _wanted(lock)}
-    if not stale:
+    for venv, lock in ENVIRONMENTS.items():
+        make(venv, lock)
+
+
+def make(venv: Path, lock: Path) -> None:
+    """One environment as its lock says, where it is not that already; raises InstallError."""
+    if _stamp(venv) == _wanted(lock):
         return
     _room()
     tool = uv()
-    for venv, lock in stale.items():
-        begun = time.monotonic()
-        print(f"setup: {venv.relative_to(ROOT)} from {lock.relative_to(ROOT)} ...", flush=True)
-        python = venv / "bin" / "python"
-        if not _usable(python):
-            _run([tool, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)])
-        _run([tool, *SYNC, "--python", str(python), str(lock)])
-        _bind(venv)
-        (venv / ".floodgate").write_text(_wanted(lock))
-        print(f"setup: {venv.relative_to(ROOT)} is ready ({time.monotonic() - begun:.0f} s)", flush=True)
+    begun = time.monotonic()
+    print(f"setup: {venv.relative_to(ROOT)} from {lock.relative_to(ROOT)} ...", flush=True)
+    python = venv / "bin" / "python"
+    if not _usable(python):
+        _run([tool, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)])
+    _run([tool, *SYNC, "--python", str(python), str(lock)])
+    _bind(venv)
+    (venv / ".floodgate").write_text(_wanted(lock))
+    print(f"setup: {venv.relative_to(ROOT)} is ready ({time.monotonic() - begun:.0f} s)", flush=True)
 
 
 def _wanted(lock: Path) -> str:
@@ -158,7 +162,7 @@ def _bind(venv: Path) -> None:
     """The checkout on the environment's path, and in the runtime's the command."""
     site = next((venv / "lib").glob("python3*/site-packages"))
     (site / "floodgate.pth").write_text(f"{ROOT}\n")
-    if venv.parent == ROOT:
+    if venv == ROOT / ".venv":
         script = venv / "bin" / "floodgate"
         script.write_text(SCRIPT.format(python=venv / "bin" / "python"))
         script.chmod(0o755)

@@ -1,4 +1,4 @@
-"""`python -m local.lock`: the locks anew, from pyproject.toml and local/pyproject.toml.
+"""`python -m local.lock`: the locks anew, from pyproject.toml, local/pyproject.toml and locks/contracts.in.
 
 Locks are uv's requirements, with hashes and without addresses: a mirror serves as well as the public registry. The
 runtime's own part of its lock, without hashes, is requirements.txt, which an Astro image installs.
@@ -16,12 +16,13 @@ HASHED = [*COMPILE, "--generate-hashes"]
 LOCKS = (
     [*HASHED, "pyproject.toml", "--group", "stack", "--group", "dev", "-o", "locks/runtime.lock"],
     [*HASHED, "local/pyproject.toml", "--group", "local/pyproject.toml:dev", "-o", "locks/emulators.lock"],
+    [*HASHED, "locks/contracts.in", "-o", "locks/contracts.lock"],  # the tool of the contracts' standard
     [*COMPILE, "--no-annotate", "pyproject.toml", "-c", "locks/runtime.lock", "-o", "requirements.txt"],
 )
 
 
 def main() -> int:
-    """Writes the three files; the first failure ends it."""
+    """Writes the four files; the first failure ends it."""
     for arguments in LOCKS:
         subprocess.run([uv(), *arguments], cwd=ROOT, check=True)
     return 0

@@ -53,7 +53,7 @@ def port_offset() -> int:
     except ValueError:
         offset = -1
     if not 0 <= offset <= 40000:
-        raise PlaceError(f"FLOODGATE_PORT_OFFSET is {text!r}: set it to a whole number from 0 to 40000, or leave it out")
+        raise PlaceError(f"FLOODGATE_PORT_OFFSET is {text!r}: set it to a whole number from 0 to 40000 or leave it out")
     return offset
 
 

@@ -36,6 +36,7 @@ PARTS = {
 }
 CHECKS = {
     "contracts": [RUNTIME, "-m", "include.contracts", "--check"],
+    "standard": [RUNTIME, "-m", "tests.house.standard"],
     "ruff": [RUNTIME, "-m", "ruff", "check", "."],
     "format": [RUNTIME, "-m", "ruff", "format", "--check", "."],
     "airflow rules": [RUNTIME, "-m", "ruff", "check", "--preview", "--select", "AIR", "dags", "include", "plugins"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka import KafkaError as Cause
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
@@ -31,21 +31,19 @@ def watermarks(endpoint: Endpoint, topics: Iterable[str]) -> dict[Partition, tup
     return {partition: (lows[partition], highs[partition]) for partition in partitions}
 
 
-def lag(endpoint: Endpoint, group: str, topics: Iterable[str] = ()) -> dict[Partition, int]:
-    """Offsets between what a group has committed and the end, for every partition it has committed or of `topics`.
+def lag(endpoint: Endpoint, group: str, topics: Iterable[str]) -> dict[Partition, int]:
+    """Offsets between what a group has committed and the end, for every partition of the topics.
 
-    0 means that nothing is left to read: marks of transactions behind the last record are not counted. Raises
-    KafkaError.
+    0 means that nothing is left to read: marks of transactions behind the last record are not counted. What a group
+    has never committed, it has all to read. Raises KafkaError.
     """
     trouble = Trouble(endpoint)
     client = admin(endpoint, trouble)
-    committed = _committed(client, trouble, group)
-    partitions = sorted({*committed, *_partitions(client, trouble, topics)})
+    partitions = _partitions(client, trouble, topics)
     highs = _offsets(client, trouble, partitions, OffsetSpec.latest())
-    starts = {p: committed[p] for p in partitions if p in committed}
-    if len(starts) < len(partitions):
-        missing = [partition for partition in partitions if partition not in starts]
-        starts |= _offsets(client, trouble, missing, OffsetSpec.earliest())
+    starts = _committed(endpoint, group, partitions)
+    missing = [partition for partition in partitions if partition not in starts]
+    starts |= _offsets(client, trouble, missing, OffsetSpec.earliest()) if missing else {}
     behind = {partition: max(0, highs[partition] - starts[partition]) for partition in partitions}
     waiting = {partition: starts[partition] for partition, left in behind.items() if left}
     return behind | dict.fromkeys(_read_to_the_end(endpoint, waiting), 0)
@@ -73,15 +71,17 @@ def _offsets(
         raise trouble.explain("reading the ends of topics", error) from error
 
 
-def _committed(client: AdminClient, trouble: Trouble, group: str) -> dict[Partition, int]:
-    future = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=CALL_S)[group]
+def _committed(endpoint: Endpoint, group: str, partitions: list[Partition]) -> dict[Partition, int]:
+    # Not by the admin client's list_consumer_group_offsets: while the group's coordinator is still loading, that call
+    # ends the whole process (librdkafka issue 5040).
+    trouble = Trouble(endpoint)
+    client = consumer(endpoint, {"group.id": group}, trouble)
     try:
-        found = future.result().topic_partitions
+        found = client.committed([TopicPartition(*partition) for partition in partitions], timeout=CALL_S)
     except KafkaException as error:
-        # Before its first commit a group is not there, which is no error but all of the lag.
-        if error.args[0].code() == Cause.GROUP_ID_NOT_FOUND:
-            return {}
         raise trouble.explain(f"reading how far group {group} is", error) from error
+    finally:
+        client.close()
     return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
 
 

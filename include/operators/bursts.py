@@ -23,9 +23,6 @@ FOLLOWED = ("ecommerce",)
 _MAYBE_TEXT = ["null", "string"]
 #: Options that one domain's generator takes and the others do not.
 OPTIONS: dict[str, dict[str, Param]] = {
-    "ecommerce": {
-        "wrong_totals": Param(0, type="integer", minimum=0, description="Orders with a wrong total; needs a size."),
-    },
     "fashion": {
         "clicks": Param(None, type=_MAYBE_TEXT, description="CSV of clicks to replay, a path on the worker."),
         "transactions": Param(None, type=_MAYBE_TEXT, description="CSV of transactions, as clicks."),

@@ -41,7 +41,7 @@ deduplicated as (
 
     select *
     from typed
-    qualify row_number() over (partition by event_id order by kafka_offset desc) = 1
+    qualify row_number() over (partition by event_id order by kafka_offset desc, landed_at) = 1
 
 )
 

@@ -57,7 +57,7 @@ deduplicated as (
 
     select *
     from typed
-    qualify row_number() over (partition by click_id, lsn order by kafka_offset desc) = 1
+    qualify row_number() over (partition by click_id, lsn order by kafka_offset desc, landed_at) = 1
 
 )
 

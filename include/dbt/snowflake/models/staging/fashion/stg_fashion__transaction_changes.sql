@@ -60,7 +60,7 @@ deduplicated as (
 
     select *
     from typed
-    qualify row_number() over (partition by transaction_id, lsn order by kafka_offset desc) = 1
+    qualify row_number() over (partition by transaction_id, lsn order by kafka_offset desc, landed_at) = 1
 
 )
 
