@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -75,6 +76,22 @@ class Airflow:
     def unpause(self, dag_id: str, *, paused: bool = False) -> None:
         """Lets the schedule run, or with `paused` stops it."""
         self._api("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
+
+    def ready(self, dag_id: str, *, unpause: bool = False) -> None:
+        """Raises CommandError for a DAG that would leave a run queued for ever: unknown, or paused and to stay so."""
+        found = self.dags()
+        if dag_id not in found:
+            raise CommandError(f"Airflow has no DAG {dag_id!r}; it has {', '.join(sorted(found)) or 'none yet'}")
+        if found[dag_id]["is_paused"]:
+            if not unpause:
+                raise CommandError(f"{dag_id} is paused, so the run would wait for ever: say --unpause to let it run")
+            self.unpause(dag_id)
+
+    def result(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
+        """What a task returned."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        found = self._api("GET", path, params={"map_index": map_index, "deserialize": "false"})["value"]
+        return json.loads(found) if isinstance(found, str) and found[:1] in ("{", "[") else found
 
     def dags(self) -> dict[str, dict[str, Any]]:
         """The DAGs Airflow knows by now."""

@@ -140,8 +140,8 @@ def _connections(place: Place) -> Iterator[Finding]:
     probes: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
         "kafka_events": ("kafka", _reach_kafka),
         "connect_sinks": ("connect", _reach_connect),
-        "clickhouse_live": ("clickhouse", _reach_clickhouse),
-        "clickhouse_reader": ("clickhouse", _reach_clickhouse),
+        "clickhouse_live": ("clickhouse", lambda connection: _reach_clickhouse(connection, place)),
+        "clickhouse_reader": ("clickhouse", lambda connection: _reach_clickhouse(connection, place)),
         "snowflake_history": ("snowflake", lambda connection: _reach_snowflake(connection, place)),
         "slack_alerts": ("slack", _reach_slack),
     }
@@ -180,8 +180,8 @@ def _reach_connect(connection: dict[str, Any]) -> str:
     return f"{len(found)} connectors"
 
 
-def _reach_clickhouse(connection: dict[str, Any]) -> str:
-    url = f"http://{connection['host']}:{connection['extra']['http_port']}/?query=SELECT%201"
+def _reach_clickhouse(connection: dict[str, Any], place: Place) -> str:
+    url = f"http://{connection['host']}:{place.ports['clickhouse_http']}/?query=SELECT%201"
     credentials = base64.b64encode(f"{connection['login']}:{connection['password']}".encode()).decode()
     _get(url, {"Authorization": f"Basic {credentials}"})
     return f"the password of {connection['login']} is accepted"

@@ -83,7 +83,7 @@ def _table(title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for column in columns:
         numbers = all(isinstance(row[column], int | None) and not isinstance(row[column], bool) for row in rows)
-        table.add_column(column, justify="right" if numbers else "left")
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
     console.out.print(table)
@@ -107,6 +107,7 @@ def run(
     dag: Annotated[str, typer.Argument(help="The DAG's id, as `burst_ecommerce`.")],
     conf: Annotated[str, typer.Option(help="Params of the run, as JSON.")] = "{}",
     wait: Annotated[bool, typer.Option("--wait", help="Wait for its end; exit code 1 where it fails.")] = False,
+    unpause: Annotated[bool, typer.Option("--unpause", help="Let a paused DAG run, now and on its schedule.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start a run of a DAG."""
@@ -117,6 +118,7 @@ def run(
     except ValueError as error:
         raise CommandError(f"--conf is not JSON: {error}. It looks like '{{\"size\": 100}}'.") from None
     with airflow_api.connect(environed()) as airflow:
+        airflow.ready(dag, unpause=unpause)
         run_id = airflow.trigger(dag, params)
         state = airflow.wait(dag, run_id) if wait else "queued"
         tasks = airflow.tasks(dag, run_id) if wait else []

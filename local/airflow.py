@@ -178,7 +178,7 @@ def _revision() -> str | None:
     try:
         with connection.cursor() as cursor:
             cursor.execute("select to_regclass('public.alembic_version')")
-            if cursor.fetchone()[0] is None:
+            if cursor.fetchone() == (None,):
                 return None
             cursor.execute("select version_num from alembic_version")
             row = cursor.fetchone()

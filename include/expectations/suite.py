@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from string import Formatter
 from typing import Any, Literal
 
 import msgspec
@@ -41,15 +42,24 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     rows: str | None = None
 
     @property
+    def query(self) -> str | None:
+        """`rows` as one may put it in another query."""
+        return None if self.rows is None else self.rows.rstrip("; \n")
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """What Great Expectations takes."""
         return {"unexpected_rows_query": self.rows} if self.rows is not None else self.kwargs
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The expectations of one staging relation; `personal` columns are masked in samples."""
+    """The expectations of one staging relation.
+
+    `key`: the column by which a person finds a sampled row; `personal` columns are masked in samples.
+    """
 
     expectations: tuple[Expectation, ...]
+    key: str | None = None
     personal: tuple[str, ...] = ()
 
 
@@ -89,8 +99,18 @@ def _mistakes(suite: Suite, domain: str) -> list[str]:
                 mistakes.append(f"{place}: needs either rows or type and kwargs")
             if one.rows is not None and "{batch}" not in one.rows:
                 mistakes.append(f"{place}: rows does not read {{batch}}, so it would look at another table")
+            if one.rows is not None and set(_named(one.rows)) - {"batch"}:
+                mistakes.append(f"{place}: rows has a brace that is not {{batch}}; write {{{{ for one that is meant")
             if one.rows is not None and _ALIAS.search(one.rows) and not _JOIN.search(one.rows):
                 mistakes.append(f"{place}: rows gives {{batch}} an alias, which only a query with a join may")
             if not one.why.strip():
                 mistakes.append(f"{place}: why is empty, and whoever is told would ask it")
     return mistakes
+
+
+def _named(rows: str) -> list[str]:
+    """What stands in the braces of a text; one that has no end counts as a name that nobody knows."""
+    try:
+        return [name for _, name, _, _ in Formatter().parse(rows) if name is not None]
+    except ValueError:
+        return [""]

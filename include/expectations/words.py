@@ -61,11 +61,13 @@ def _subject(result: GateResult) -> str:
 
 
 def _figure(failure: Failure) -> str:
+    if not failure.total:
+        return f"{failure.table} is empty, so {failure.expectation} fails."
     return f"{failure.count:,} of {failure.total:,} rows of {failure.table} fail {failure.expectation}."
 
 
 def _line(failure: Failure) -> str:
-    return f"{failure.expectation}: {failure.count:,} of {failure.total:,}"
+    return f"{failure.expectation}: {f'{failure.count:,} of {failure.total:,}' if failure.total else 'no rows'}"
 
 
 def _samples(failures: tuple[Failure, ...]) -> tuple[str, ...]:

@@ -47,8 +47,8 @@ def _tell(context: Any, task: str, why: str) -> None:
         subject=dag.dag_id,
         headline=what,
         facts=(("Run", context["run_id"]),),
-        does="tries again at the next scheduled run, if the DAG has a schedule.",
-        act=f"read the log of {task or 'the run'}; clear it when the cause is gone.",
+        does="Its tries are used up; the next scheduled run, where there is one, begins anew.",
+        act=f"Read the log of {task or 'the run'}; clear it when the cause is gone.",
         run=run_link(dag.dag_id, context["run_id"]),
     )
     tell(load(domain), message)

@@ -16,6 +16,7 @@ import yaml
 
 from include.connections import Endpoint
 from include.warehouses.clickhouse import http_port, secure
+from include.warehouses.landing import STAGING
 from include.warehouses.snowflake import private_key_pem
 
 TARGET = "floodgate"
@@ -71,7 +72,8 @@ def _clickhouse(endpoint: Endpoint) -> tuple[dict[str, Any], dict[str, str]]:
         "port": http_port(endpoint),
         "user": endpoint.login,
         "password": _reference(_SECRET),
-        "schema": endpoint.schema or "default",
+        # Of dbt's own trials and temporary tables; models name theirs. A database that can exchange tables.
+        "schema": STAGING,
         "secure": secure(endpoint),
     }
     return output, {_SECRET: endpoint.password}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -61,6 +62,9 @@ class Clickhouse:
 def connect(endpoint: Endpoint, *, run_id: str = "", timeout_s: int = 60) -> Clickhouse:
     """A client for the endpoint; `run_id` is noted with each statement (log_comment). Raises WarehouseError."""
     import clickhouse_connect  # 0.3 s: not for those who only want http_port
+
+    # It logs what it also raises.
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
     with _told(endpoint):
         client = clickhouse_connect.get_client(

@@ -87,10 +87,12 @@ def _check(field: Field) -> str:
     missing = _missing(field)
     if missing:
         conditions.append(f"not isNaN({name})" if missing == "nan" else f"{name} != {missing}")
+    # A constraint is violated by NULL as well, so a field that may be missing is asked only where it is there.
+    lengths = f"lengthUTF8({name})" if field.required else f"lengthUTF8(ifNull({name}, ''))"
     if field.min_length:
-        conditions.append(f"lengthUTF8({name}) >= {field.min_length}")
+        conditions.append(f"{lengths} >= {field.min_length}")
     if field.max_length:
-        conditions.append(f"lengthUTF8({name}) <= {field.max_length}")
+        conditions.append(f"{lengths} <= {field.max_length}")
     return " and ".join(conditions)
 
 

@@ -29,6 +29,8 @@ ONE = "domain: x\ntables: {stg_x__a: {expectations: [%s]}}\n"
         (ONE % "{name: a, severity: info, why: ' ', rows: 'select 1 from {batch}'}", "why is empty"),
         (ONE % "{name: a, severity: info, why: w, rows: select 1 from t}", "does not read {batch}"),
         (ONE % "{name: a, severity: info, why: w, rows: 'select 1 from {batch} b'}", "alias"),
+        (ONE % "{name: a, severity: info, why: w, rows: 'select {x} from {batch}'}", "a brace that is not {batch}"),
+        (ONE % "{name: a, severity: info, why: w, rows: 'select 1 } from {batch}'}", "a brace that is not {batch}"),
         (ONE % "{name: a, severity: info, why: w}", "needs either rows or type"),
         (ONE % "{name: a, severity: info, why: w, type: t}, {name: a, severity: info, why: w, type: t}", "named twice"),
         (ONE % "{name: a, severity: info, why: w, typ: t}", "unknown field `typ`"),

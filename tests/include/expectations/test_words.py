@@ -34,6 +34,13 @@ def test_held_names_expectation_count_total_samples_and_run() -> None:
     )
 
 
+def test_an_empty_table_is_called_empty() -> None:
+    none = Failure(expectation="orders_landed", table="t", severity="critical", why="So?", count=0, total=0)
+    text = plain(words.held(result(none), SINCE))
+    assert "t is empty, so orders_landed fails. So?" in text
+    assert "Expectation: orders_landed: no rows" in text
+
+
 def test_a_warning_says_that_marts_are_published() -> None:
     message = words.warned(result(ODD), SINCE)
     assert message.severity is Severity.WARNING

@@ -1,0 +1,69 @@
+"""What is measured, in which unit, and what it may be: the one table of budgets, in the order they are shown."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Budget(NamedTuple):
+    """`limit`: at most so much, or with `at_least` at least; None for a figure that only explains another."""
+
+    what: str
+    unit: str
+    limit: float | None = None
+    at_least: bool = False
+    digits: int = 2
+
+
+BUDGETS: dict[str, Budget] = {
+    "parse_file": Budget("one DAG file's parse, by a fresh process that has Airflow's and Cosmos' imports", "s", 0.5),
+    "parse_bag": Budget("all DAG files' parse, by such a process", "s", 5),
+    "parse_alone": Budget("one DAG file's parse with Cosmos' import, which nothing has loaded before", "s"),
+    "generate": Budget("events generated and thrown away", "events per CPU s", digits=0),
+    "produce": Budget("events made beforehand, produced by the client library alone", "events per CPU s", digits=0),
+    "burst": Budget("events generated and produced with their receipts, as a burst's task does", "events per CPU s", None, digits=0),
+    "burst_ratio": Budget("the burst against the client library alone, which is the ceiling", "ratio", 0.5, at_least=True),
+    "gate_sql": Budget("one hand-written statement that counts what the suite asks, by an open client", "s", digits=3),
+    "gate": Budget("the gate, sign-in included, when all expectations hold", "s", digits=3),
+    "gate_ratio": Budget("the gate against the statement", "ratio", 3),
+    "gate_held_ratio": Budget("the gate against the statement, when a critical expectation fails", "ratio"),
+    "demo_warm": Budget("`make demo` to marts in both warehouses, environments made, caches warm", "s", 180, digits=0),
+    "demo_cold": Budget("`make demo` in a fresh copy, nothing in a cache", "s", 360, digits=0),
+    "dbt": Budget("plain `dbt build` of the models and tests of a transform, its process from start to end", "s", digits=1),
+    "transform": Budget("a run of the transform, from the start of the run to its end", "s", digits=1),
+    "transform_ratio": Budget("the transform against the plain build beside it", "ratio", 2),
+    "memory_busy": Budget("whole stack while four transforms and a burst of 20,000 orders run, at its greatest", "GB", 5),
+    "memory_idle": Budget("whole stack afterwards, no DAG running", "GB", 3),
+}
+
+
+class Figure(NamedTuple):
+    """One measurement: of which budget, of what (a file, a domain, a warehouse; empty where there is one only)."""
+
+    of: str
+    value: float
+    subject: str = ""
+
+    @property
+    def name(self) -> str:
+        """`parse_file:burst.py`."""
+        return f"{self.of}:{self.subject}" if self.subject else self.of
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the budget is kept; None where there is none."""
+        _, _, limit, at_least, _ = BUDGETS[self.of]
+        if limit is None:
+            return None
+        return self.value >= limit if at_least else self.value <= limit
+
+    @property
+    def text(self) -> str:
+        """The value, rounded, with its unit where that is not a mere ratio."""
+        _, unit, _, _, digits = BUDGETS[self.of]
+        return f"{self.value:,.{digits}f}" + ("" if unit == "ratio" else f" {unit}")
+
+    def facts(self) -> dict[str, Any]:
+        """name, value, unit, budget, met."""
+        _, unit, limit, _, digits = BUDGETS[self.of]
+        return {"name": self.name, "value": round(self.value, max(digits, 2)), "unit": unit, "budget": limit, "met": self.met}

@@ -1,0 +1,79 @@
+"""Staging as plain tables in both warehouses: the columns of the dbt models, rows as data, the same for each."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Row = Mapping[str, Any]
+
+MODELS = Path(__file__).resolve().parents[3] / "include" / "dbt"
+
+#: Kind of a column -> its type in ClickHouse and in Snowflake, and a value where a row says nothing of it.
+KINDS: dict[str, tuple[str, str, Any]] = {
+    "text": ("String", "varchar", "x"),
+    "integer": ("Int64", "number(38, 0)", 1),
+    "money": ("Decimal(14, 2)", "number(14, 2)", "1.00"),
+    "degrees": ("Float64", "float", 1.5),
+    "time": ("DateTime64(3, 'UTC')", "timestamp_ntz(3)", "2024-01-01 12:00:00.000"),
+}
+INTEGERS = {"customer_id", "product_id", "shop_id", "vendor_id", "shipping_method_id", "click_id", "transaction_id"}
+INTEGERS |= {"lsn", "quantity", "status", "revision_number", "kafka_partition", "kafka_offset"}
+
+
+def kind(column: str) -> str:
+    """By the house's names: a unit or `_at` tells what a column holds."""
+    if column in INTEGERS:
+        return "integer"
+    ends = {"usd": "money", "idr": "money", "at": "time", "lat": "degrees", "lon": "degrees"}
+    return ends.get(column.rpartition("_")[2], "text")
+
+
+@functools.cache
+def columns(warehouse: str, table: str) -> tuple[str, ...]:
+    """The columns of a staging model, from the file that describes it."""
+    [path] = (MODELS / warehouse / "models" / "staging").rglob(f"{table}.yml")
+    [model] = yaml.safe_load(path.read_text())["models"]
+    return tuple(column["name"] for column in model["columns"])
+
+
+def create(warehouse: str, client: Any, tables: Iterable[str]) -> None:
+    """The schema and the tables, empty."""
+    database = "database" if warehouse == "clickhouse" else "schema"
+    client.command(f"create {database} if not exists staging")
+    for table in tables:
+        typed = ", ".join(f"{name} {_type(warehouse, table, name)}" for name in columns(warehouse, table))
+        engine = " engine = MergeTree order by tuple()" if warehouse == "clickhouse" else ""
+        client.command(f"create or replace table staging.{table} ({typed}){engine}")
+
+
+def _type(warehouse: str, table: str, column: str) -> str:
+    clickhouse, snowflake, _ = KINDS[kind(column)]
+    if warehouse == "snowflake":
+        return snowflake
+    # What comes out of a change event's image may be missing; ids of rows and what the platform adds may not.
+    image = table.startswith("stg_fashion") and column not in ("click_id", "transaction_id", "lsn", "changed_at")
+    return f"Nullable({clickhouse})" if image and not column.startswith("kafka_") else clickhouse
+
+
+def fill(warehouse: str, client: Any, table: str, rows: Iterable[Row]) -> None:
+    """The table holds these rows and no others."""
+    names = columns(warehouse, table)
+    if unknown := {name for row in rows for name in row} - set(names):
+        raise KeyError(f"{table} in {warehouse} has no {', '.join(sorted(unknown))}")
+    values = ", ".join(
+        f"({', '.join(_literal(row.get(name, KINDS[kind(name)][2])) for name in names)})" for row in rows
+    )
+    client.command(f"truncate table staging.{table}")
+    if values:
+        client.command(f"insert into staging.{table} ({', '.join(names)}) values {values}")
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "null"
+    return str(value) if isinstance(value, int | float) else f"'{value}'"

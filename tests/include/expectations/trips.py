@@ -1,0 +1,149 @@
+"""A small staging that every suite passes, and for each expectation the input that trips it and no other."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tests.include.expectations.staged import Row
+
+ORDERS, PRODUCTS = "stg_ecommerce__orders", "stg_ecommerce__products"
+CUSTOMERS, SHIPMENTS = "stg_ecommerce__customers", "stg_ecommerce__shipments"
+CLICKS, LINES = "stg_fashion__clicks", "stg_fashion__transactions"
+
+
+def _order(number: int, product: int, customer: int, quantity: int, total: str) -> Row:
+    return {
+        "event_id": f"e-{number}",
+        "order_id": f"o-{number}",
+        "product_id": product,
+        "customer_id": customer,
+        "quantity": quantity,
+        "total_usd": total,
+    }
+
+
+def _line(number: int, booking: str | None, total: str, **fields: object) -> Row:
+    paid = {"payment_method": "OVO", "payment_status": "Success"}
+    return {"transaction_id": number, "booking_id": booking, "total_idr": total} | paid | fields
+
+
+def _click(number: int, **fields: object) -> Row:
+    return {"click_id": number, "session_id": "s-1", "event_name": "CLICK", "traffic_source": "WEB"} | fields
+
+
+#: The bounds of what may be are in it, and the nulls that only columns without an expectation may have.
+GOOD: dict[str, list[Row]] = {
+    PRODUCTS: [
+        {"event_id": "p-1", "product_id": 1, "price_usd": "10.00"},
+        {"event_id": "p-2", "product_id": 2, "price_usd": "0.01"},
+    ],
+    CUSTOMERS: [
+        {
+            "event_id": "c-1",
+            "customer_id": 1,
+            "email": "ana@example.com",
+            "name": "Ana",
+            "address": "1 Elm",
+            "zip": "00123",
+        },
+        {"event_id": "c-2", "customer_id": 2, "email": "b@c", "name": "Bo", "address": "2 Elm", "zip": "00124"},
+    ],
+    ORDERS: [_order(1, 1, 1, 1, "10.00"), _order(2, 2, 2, 10, "0.10"), _order(3, 1, 2, 2, "20.00")],
+    SHIPMENTS: [
+        {"event_id": "s-1-0", "order_id": "o-1", "status": 0, "cost_usd": "0.00"},
+        {"event_id": "s-1-1", "order_id": "o-1", "status": 1},
+        {"event_id": "s-1-2", "order_id": "o-1", "status": 2},
+        {
+            "event_id": "s-9-0",
+            "order_id": "o-9",
+            "status": 0,
+            "modified_at": "2023-12-31 12:00:00.000",
+        },  # its order is to come
+    ],
+    CLICKS: [_click(1), _click(2, event_name="BOOKING", product_id=None, payment_status="Success")],
+    LINES: [
+        _line(1, "b-1", "100.00"),
+        _line(2, "b-1", "100.00", promo_code=None),
+        _line(3, "b-2", "0.00", payment_method="LinkAja", payment_status="Failed"),
+    ],
+}
+
+
+class Trip(NamedTuple):
+    """Rows added to the good ones of a table (None: the table is emptied), and what the gate must say of them."""
+
+    table: str
+    add: list[Row] | None
+    count: int
+    sample: str
+
+
+#: A domain's expectations, each with what trips it.
+TRIPS: dict[str, dict[str, Trip]] = {
+    "ecommerce": {
+        "orders_have_landed": Trip(ORDERS, None, 0, "observed 0"),
+        "order_ids_are_unique": Trip(ORDERS, [_order(1, 1, 1, 1, "10.00")], 2, "order_id=o-1"),
+        "order_totals_are_price_times_quantity": Trip(
+            ORDERS, [_order(4, 1, 1, 2, "19.99")], 1, "order_id=o-4, quantity=2, price_usd=10.00, total_usd=19.99"
+        ),
+        "orders_name_products_that_exist": Trip(ORDERS, [_order(4, 7, 1, 1, "1.00")], 1, "order_id=o-4, product_id=7"),
+        "orders_name_customers_that_exist": Trip(
+            ORDERS, [_order(4, 1, 7, 1, "10.00")], 1, "order_id=o-4, customer_id=7"
+        ),
+        "quantities_are_from_1_to_10": Trip(
+            ORDERS, [_order(4, 1, 1, 11, "110.00"), _order(5, 1, 1, 0, "0.00")], 2, "order_id=o-4, quantity=11"
+        ),
+        "product_ids_are_unique": Trip(
+            PRODUCTS, [{"event_id": "p-9", "product_id": 1, "price_usd": "10.00"}], 2, "product_id=1"
+        ),
+        "prices_are_positive": Trip(
+            PRODUCTS, [{"event_id": "p-3", "product_id": 3, "price_usd": "0.00"}], 1, "product_id=3, price_usd=0.00"
+        ),
+        "customer_ids_are_unique": Trip(
+            CUSTOMERS, [{"event_id": "c-9", "customer_id": 1, "email": "a@b"}], 2, "customer_id=1"
+        ),
+        "customers_can_be_written_to": Trip(
+            CUSTOMERS, [{"event_id": "c-3", "customer_id": 3, "email": "nobody@"}], 1, "customer_id=3, email=***"
+        ),
+        "shipment_states_are_known": Trip(
+            SHIPMENTS, [{"event_id": "s-2-0", "order_id": "o-2", "status": 3}], 1, "order_id=o-2, status=3"
+        ),
+        "shipping_costs_are_not_negative": Trip(
+            SHIPMENTS,
+            [{"event_id": "s-2-0", "order_id": "o-2", "status": 0, "cost_usd": "-0.01"}],
+            1,
+            "order_id=o-2, cost_usd=-0.01",
+        ),
+        "shipments_follow_orders": Trip(
+            SHIPMENTS,
+            [{"event_id": "s-2-0", "order_id": "o-2", "status": 0, "modified_at": "2024-01-01 11:59:59.000"}],
+            1,
+            "order_id=o-2, status=0, modified_at=2024-01-01 11:59:59",
+        ),
+    },
+    "fashion": {
+        "clicks_have_landed": Trip(CLICKS, None, 0, "observed 0"),
+        "click_ids_are_unique": Trip(CLICKS, [_click(1)], 2, "click_id=1"),
+        "clicks_belong_to_a_session": Trip(CLICKS, [_click(3, session_id=None)], 1, "click_id=3, session_id=null"),
+        "click_events_are_known": Trip(CLICKS, [_click(3, event_name="SWIM")], 1, "click_id=3, event_name=SWIM"),
+        "clicks_say_when": Trip(CLICKS, [_click(3, clicked_at=None)], 1, "click_id=3, clicked_at=null"),
+        "traffic_sources_are_known": Trip(CLICKS, [_click(3, traffic_source="TV")], 1, "click_id=3, traffic_source=TV"),
+        "transaction_ids_are_unique": Trip(LINES, [_line(1, "b-1", "100.00")], 2, "transaction_id=1"),
+        "line_items_belong_to_a_booking": Trip(LINES, [_line(4, None, "5.00")], 1, "transaction_id=4, booking_id=null"),
+        "line_items_of_a_booking_agree": Trip(
+            LINES,
+            [_line(4, "b-1", "101.00")],
+            1,
+            "booking_id=b-1, line_items=3, least_total=100.00, greatest_total=101.00",
+        ),
+        "booking_totals_are_not_negative": Trip(
+            LINES, [_line(4, "b-3", "-0.01")], 1, "transaction_id=4, total_idr=-0.01"
+        ),
+        "payment_methods_are_known": Trip(
+            LINES, [_line(4, "b-3", "1.00", payment_method="Cash")], 1, "transaction_id=4, payment_method=Cash"
+        ),
+        "payments_succeed_or_fail": Trip(
+            LINES, [_line(4, "b-3", "1.00", payment_status="Pending")], 1, "transaction_id=4, payment_status=Pending"
+        ),
+    },
+}
