@@ -233,6 +233,7 @@ def logs(
     service: Annotated[str, typer.Argument(help="A service, or `supervisor`.")],
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on showing what comes.")] = False,
     lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many lines from the end.")] = 100,
+    as_json: AsJson = False,
 ) -> None:
     """Show the output of a service."""
     from local import logfile
@@ -245,6 +246,9 @@ def logs(
         raise console.CommandError(
             f"There is no log of {service!r} at {path.parent}; there is: {', '.join(known) or 'none yet'}."
         )
+    if as_json:
+        console.emit({"service": service, "file": str(path), "lines": logfile.tail(path, lines).splitlines()})
+        return
     sys.stdout.write(logfile.tail(path, lines) + "\n")
     sys.stdout.flush()
     if follow:

@@ -124,7 +124,7 @@ def _outside(value: str, least: Any, most: Any) -> str:
     if isinstance(least, str) or isinstance(most, str):  # a time, whose text each warehouse reads in its own way
         raise _NotLiteral
     bounds = [f"{value} < {_literal(least)}"] if least is not None else []
-    return " or ".join([*bounds, *([f"1 = 0 and {value} > {_literal(most)}"] if most is not None else [])]) or "1 = 0"
+    return " or ".join([*bounds, *([f"{value} > {_literal(most)}"] if most is not None else [])]) or "1 = 0"
 
 
 def _rows_where(condition: str) -> str:
@@ -150,7 +150,7 @@ def _row_count(min_value: Any = None, max_value: Any = None) -> str:
 _AGGREGATES: dict[str, tuple[set[str], Any]] = {
     "expect_column_values_to_be_unique": ({"column"}, lambda column: f"count({column}) - count(distinct {column})"),
     "expect_column_values_to_be_between": ({"column", "min_value", "max_value"}, _between),
-    "expect_column_values_to_not_be_null": ({"column"}, lambda column: _rows_where(f"{column} is not null")),
+    "expect_column_values_to_not_be_null": ({"column"}, lambda column: _rows_where(f"{column} is null")),
     "expect_column_values_to_be_in_set": ({"column", "value_set"}, _in_set),
     "expect_table_row_count_to_be_between": ({"min_value", "max_value"}, _row_count),
 }

@@ -190,7 +190,7 @@ def _samples(result: dict[str, Any], personal: set[str], expectation: Expectatio
 def _row(row: dict[str, Any], personal: set[str]) -> str:
     """`order_id=17, total=12.00`, with personal fields masked, in whatever case the warehouse names them."""
     return ", ".join(
-        f"{name.lower()}={'***' if name.lower() in () else _text(value)}" for name, value in row.items()
+        f"{name.lower()}={'***' if name.lower() in personal else _text(value)}" for name, value in row.items()
     )
 
 

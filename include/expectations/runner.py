@@ -39,10 +39,10 @@ def run(
     started = time.perf_counter()
     try:
         with _CONNECT[warehouse](endpoint, run_id=run_id) as client:
-            doubts = _doubts(suite, schema, client)
+            found = doubts(suite, schema, client)
         failures = (
-            examine.failures(suite, doubts, warehouse=warehouse, endpoint=endpoint, schema=schema, run_id=run_id)
-            if doubts
+            examine.failures(suite, found, warehouse=warehouse, endpoint=endpoint, schema=schema, run_id=run_id)
+            if found
             else ()
         )
     except (WarehouseError, counting.NotCounted, examine.NotEvaluated) as error:
@@ -56,8 +56,8 @@ def run(
     )
 
 
-def _doubts(suite: Suite, schema: str, client: counting.Client) -> list[examine.Doubt]:
-    """Every expectation whose count is not nothing, or unknown."""
+def doubts(suite: Suite, schema: str, client: counting.Client) -> list[examine.Doubt]:
+    """Every expectation whose count is not nothing, or unknown; raises NotCounted, WarehouseError."""
     asked = counting.plan(suite, schema)
     counts = {
         (one.table, one.expectation): found for one, found in zip(asked, counting.ask(client, asked), strict=True)

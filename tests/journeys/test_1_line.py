@@ -167,6 +167,22 @@ def test_06_the_same_window_three_times_counts_once(stack: Stack) -> None:
         assert number(found) == 40
 
 
+def test_06_a_backfill_of_an_old_window_counts_once(stack: Stack) -> None:
+    start, end = "2026-01-06T10:00:00Z", "2026-01-06T10:03:00Z"  # two windows of two minutes
+    within = "ordered_at >= '2026-01-06 10:00:00' and ordered_at < '2026-01-06 10:04:00'"
+    counted = []
+    for again in (False, True):
+        with api(stack) as airflow:
+            airflow.backfill("burst_ecommerce", start, end, again=again)
+        stack.until_landed("ecommerce")
+        for warehouse, dag in zip(BOTH, TRANSFORMS, strict=True):
+            assert stack.dag(dag, {"force": True})["state"] == "success"
+            found = stack.query(warehouse, f"select count(*) as n from ecommerce.fct_orders where {within}")
+            counted.append(number(found))
+    assert counted[0] >= 2
+    assert counted == [counted[0]] * 4
+
+
 def api(stack: Stack) -> Airflow:
     password = json.loads((stack.home / "secrets.json").read_text())["airflow"]
     return Airflow(f"http://127.0.0.1:{PORTS['airflow'] + stack.offset}", "floodgate", password)

@@ -47,6 +47,9 @@ class Staging:
     def gate(self, domain: str, suite: Suite | None = None) -> Any:
         return runner.run(domain, self.warehouse, self.endpoint, suite=suite)
 
+    def counted(self, domain: str) -> dict[str, int | None]:
+        return {one.expectation.name: one.failing for one in runner.doubts(load(domain), "staging", self.client)}
+
 
 @pytest.fixture(scope="module", params=list(CONNECT))
 def kept(request: pytest.FixtureRequest, endpoints: dict[str, Endpoint]) -> Iterator[Staging]:
@@ -63,6 +66,7 @@ def staging(kept: Staging) -> Iterator[Staging]:
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_good_rows_pass_wholly(staging: Staging, domain: str) -> None:
+    assert staging.counted(domain) == {}, "Great Expectations would be asked in vain"
     result = staging.gate(domain)
     assert (result.passed, result.failures, result.expectations) == (True, (), len(TRIPS[domain]))
 
@@ -84,6 +88,12 @@ def test_bad_rows_trip_one_expectation_and_no_other(staging: Staging, domain: st
     trip = TRIPS[domain][name]
     rows = [] if trip.add is None else [*GOOD[trip.table], *trip.add]
     staging.hold(trip.table, rows)
+    counted = staging.counted(domain)
+    assert set(counted) == {name}
+    if name.endswith("_landed"):  # which a whole table fails
+        assert counted[name] == 1
+    elif not name.endswith("_unique"):  # of which one is one too many, and both are told
+        assert counted[name] == trip.count
     [failure] = staging.gate(domain).failures
     assert (failure.expectation, failure.table) == (name, trip.table)
     assert (failure.count, failure.total) == (trip.count, len(rows))

@@ -1,0 +1,113 @@
+"""Bursts against what the client library does with the same events when they are made beforehand.
+
+CPU seconds of this process: the library's own threads count, the broker does not. Generator and client library take
+turns, so that a machine that slows down slows both.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from benchmarks import places
+from benchmarks.budgets import Figure
+from benchmarks.progress import say
+from include import connections
+from include.connections import Endpoint
+from include.contracts import Contract, all_contracts, load
+from include.contracts.event import Event, Window
+from include.generators import burst as made
+from include.generators import events, shard_of
+from include.kafka import burst, client, topics
+
+ORDERS, CLICKS = 50_000, 50_000
+TIMES = 5
+#: As a burst's producer is set.
+SETTINGS = {
+    "transactional.id": "benchmarks",
+    "acks": "all",
+    "compression.type": "lz4",
+    "linger.ms": 20,
+    "batch.size": 1_000_000,
+    "queue.buffering.max.messages": 1_000_000,
+}
+BATCH = 10_000
+
+
+def measure() -> Iterator[Figure]:
+    """Generation of both domains; then, with a broker, bursts of the shop and the ceiling."""
+    for domain, size in (("ecommerce", ORDERS), ("fashion", CLICKS)):
+        rates = [generate(load(domain), window(number), size) for number in range(TIMES)]
+        yield Figure("generate", statistics.median(rates), domain)
+    contract = load("ecommerce")
+    with places.services("kafka"):
+        kafka = connections.from_env(connections.KAFKA)
+        topics.ensure(kafka, all_contracts())
+        produce(kafka, contract, window(0), 1000)  # the first transaction of a broker waits for its coordinator
+        ceilings, bursts = [], []
+        for number in range(TIMES):
+            ceilings.append(ceiling(kafka, contract, window(number), ORDERS))
+            bursts.append(produce(kafka, contract, window(number), ORDERS))
+            say(f"client library {ceilings[-1]:,.0f}, burst {bursts[-1]:,.0f} events per CPU s")
+    yield Figure("produce", statistics.median(ceilings), contract.domain)
+    yield Figure("burst", statistics.median(bursts), contract.domain)
+    yield Figure("burst_ratio", statistics.median(b / c for b, c in zip(bursts, ceilings, strict=True)), contract.domain)
+
+
+def window(number: int) -> Window:
+    """Windows of two minutes, one after another."""
+    start = datetime(2026, 1, 5, 10, tzinfo=UTC) + timedelta(minutes=2 * number)
+    return Window(start, start + timedelta(minutes=2))
+
+
+def generate(contract: Contract, at: Window, size: int) -> float:
+    """Events per CPU second of generation alone."""
+    assert contract.burst is not None  # noqa: S101 - both domains have bursts
+    stream = events(contract, at, seed=contract.burst.seed, size=size, shard=shard_of(size))
+    last: deque[tuple[int, Event]] = deque(maxlen=1)
+    return _rate(lambda: last.extend(enumerate(stream, 1)) or last[0][0])
+
+
+def produce(kafka: Endpoint, contract: Contract, at: Window, size: int) -> float:
+    """Events per CPU second of a whole burst."""
+    assert contract.burst is not None  # noqa: S101 - the shop has bursts
+
+    def one() -> int:
+        name, stream = made(contract, at, seed=contract.burst.seed, size=size, shard=shard_of(size))  # type: ignore[union-attr]
+        return sum(receipt.events for receipt in burst.produce(kafka, contract, name, stream))
+
+    return _rate(one)
+
+
+def ceiling(kafka: Endpoint, contract: Contract, at: Window, size: int) -> float:
+    """Events per CPU second of the library's fastest call: records lie ready by topic, in one transaction, no callback.
+
+    The dictionaries that the call takes are made here, as whoever calls it has to make them.
+    """
+    assert contract.burst is not None  # noqa: S101 - the shop has bursts
+    ready: dict[str, list[Event]] = {}
+    for event in events(contract, at, seed=contract.burst.seed, size=size, shard=shard_of(size)):
+        ready.setdefault(event.topic, []).append(event)
+
+    def one() -> int:
+        producer = client.producer(kafka, SETTINGS)
+        producer.init_transactions(60)
+        producer.begin_transaction()
+        taken = 0
+        for topic, records in ready.items():
+            for first in range(0, len(records), BATCH):
+                batch = [{"key": record.key, "value": record.value} for record in records[first : first + BATCH]]
+                taken += producer.produce_batch(topic, batch)
+        producer.commit_transaction(60)
+        return taken
+
+    return _rate(one)
+
+
+def _rate(work: Callable[[], int]) -> float:
+    begun = time.process_time()
+    count = work()
+    return count / (time.process_time() - begun)
