@@ -14,25 +14,48 @@ class Budget(NamedTuple):
     at_least: bool = False
     digits: int = 2
 
+    @property
+    def text(self) -> str:
+        """`at most 0.5 s`; empty without a limit."""
+        if self.limit is None:
+            return ""
+        return f"at {'least' if self.at_least else 'most'} {self.limit:g}" + _unit(self.unit)
+
+
+def _unit(unit: str) -> str:
+    return "" if unit == "ratio" else f" {unit}"
+
 
 BUDGETS: dict[str, Budget] = {
-    "parse_file": Budget("one DAG file's parse, by a fresh process that has Airflow's and Cosmos' imports", "s", 0.5),
-    "parse_bag": Budget("all DAG files' parse, by such a process", "s", 5),
-    "parse_alone": Budget("one DAG file's parse with Cosmos' import, which nothing has loaded before", "s"),
+    "parse_file": Budget(
+        "one DAG file's parse, by a fresh process with what the DAG processor has loaded", "s", 0.5, digits=3
+    ),
+    "parse_bag": Budget("all DAG files' parse, by such a process", "s", 5, digits=3),
+    "parse_alone": Budget(
+        "one DAG file's parse, by a fresh process that has imported Airflow alone", "s", 0.5, digits=3
+    ),
     "generate": Budget("events generated and thrown away", "events per CPU s", digits=0),
     "produce": Budget("events made beforehand, produced by the client library alone", "events per CPU s", digits=0),
-    "burst": Budget("events generated and produced with their receipts, as a burst's task does", "events per CPU s", None, digits=0),
-    "burst_ratio": Budget("the burst against the client library alone, which is the ceiling", "ratio", 0.5, at_least=True),
+    "burst": Budget(
+        "events generated and produced with their receipts, as a burst's task does", "events per CPU s", None, digits=0
+    ),
+    "burst_ratio": Budget(
+        "the burst against the client library alone, which is the ceiling", "ratio", 0.5, at_least=True
+    ),
     "gate_sql": Budget("one hand-written statement that counts what the suite asks, by an open client", "s", digits=3),
     "gate": Budget("the gate, sign-in included, when all expectations hold", "s", digits=3),
     "gate_ratio": Budget("the gate against the statement", "ratio", 3),
     "gate_held_ratio": Budget("the gate against the statement, when a critical expectation fails", "ratio"),
     "demo_warm": Budget("`make demo` to marts in both warehouses, environments made, caches warm", "s", 180, digits=0),
     "demo_cold": Budget("`make demo` in a fresh copy, nothing in a cache", "s", 360, digits=0),
-    "dbt": Budget("plain `dbt build` of the models and tests of a transform, its process from start to end", "s", digits=1),
+    "dbt": Budget(
+        "plain `dbt build` of the models and tests of a transform, its process from start to end", "s", digits=1
+    ),
     "transform": Budget("a run of the transform, from the start of the run to its end", "s", digits=1),
     "transform_ratio": Budget("the transform against the plain build beside it", "ratio", 2),
-    "memory_busy": Budget("whole stack while four transforms and a burst of 20,000 orders run, at its greatest", "GB", 5),
+    "memory_busy": Budget(
+        "whole stack while four transforms and a burst of 20,000 orders run, at its greatest", "GB", 5
+    ),
     "memory_idle": Budget("whole stack afterwards, no DAG running", "GB", 3),
 }
 
@@ -61,9 +84,15 @@ class Figure(NamedTuple):
     def text(self) -> str:
         """The value, rounded, with its unit where that is not a mere ratio."""
         _, unit, _, _, digits = BUDGETS[self.of]
-        return f"{self.value:,.{digits}f}" + ("" if unit == "ratio" else f" {unit}")
+        return f"{self.value:,.{digits}f}" + _unit(unit)
 
     def facts(self) -> dict[str, Any]:
         """name, value, unit, budget, met."""
         _, unit, limit, _, digits = BUDGETS[self.of]
-        return {"name": self.name, "value": round(self.value, max(digits, 2)), "unit": unit, "budget": limit, "met": self.met}
+        return {
+            "name": self.name,
+            "value": round(self.value, max(digits, 2)),
+            "unit": unit,
+            "budget": limit,
+            "met": self.met,
+        }

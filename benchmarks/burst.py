@@ -54,7 +54,9 @@ def measure() -> Iterator[Figure]:
             say(f"client library {ceilings[-1]:,.0f}, burst {bursts[-1]:,.0f} events per CPU s")
     yield Figure("produce", statistics.median(ceilings), contract.domain)
     yield Figure("burst", statistics.median(bursts), contract.domain)
-    yield Figure("burst_ratio", statistics.median(b / c for b, c in zip(bursts, ceilings, strict=True)), contract.domain)
+    yield Figure(
+        "burst_ratio", statistics.median(b / c for b, c in zip(bursts, ceilings, strict=True)), contract.domain
+    )
 
 
 def window(number: int) -> Window:
@@ -67,8 +69,11 @@ def generate(contract: Contract, at: Window, size: int) -> float:
     """Events per CPU second of generation alone."""
     assert contract.burst is not None  # noqa: S101 - both domains have bursts
     stream = events(contract, at, seed=contract.burst.seed, size=size, shard=shard_of(size))
-    last: deque[tuple[int, Event]] = deque(maxlen=1)
-    return _rate(lambda: last.extend(enumerate(stream, 1)) or last[0][0])
+
+    def one() -> int:
+        return deque(enumerate(stream, start=1), maxlen=1)[0][0]
+
+    return _rate(one)
 
 
 def produce(kafka: Endpoint, contract: Contract, at: Window, size: int) -> float:

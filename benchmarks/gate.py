@@ -33,7 +33,9 @@ TIMES = 5
 LANDED_S = 300
 STATEMENT = Path(__file__).with_name("gate.sql")
 
-WAREHOUSES: dict[str, tuple[str, Callable[..., Any], Callable[[Contract], list[str]], Callable[..., dict[str, int]]]] = {
+WAREHOUSES: dict[
+    str, tuple[str, Callable[..., Any], Callable[[Contract], list[str]], Callable[..., dict[str, int]]]
+] = {
     "clickhouse": (connections.CLICKHOUSE, clickhouse.connect, clickhouse_ddl, counts.clickhouse),
     "snowflake": (connections.SNOWFLAKE, snowflake.connect, snowflake_ddl, counts.snowflake),
 }

@@ -72,7 +72,11 @@ def _parsed(times: int, paths: list[str], *arguments: str) -> dict[str, list[flo
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM, str(times), *paths, *arguments],
             env={name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-            | {"AIRFLOW_HOME": home, "AIRFLOW__CORE__LOAD_EXAMPLES": "false", "AIRFLOW__CORE__PLUGINS_FOLDER": f"{ROOT}/plugins"}
+            | {
+                "AIRFLOW_HOME": home,
+                "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+                "AIRFLOW__CORE__PLUGINS_FOLDER": f"{ROOT}/plugins",
+            }
             | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'config'}", "DO_NOT_TRACK": "1"},
             cwd=ROOT,
             capture_output=True,

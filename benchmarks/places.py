@@ -6,13 +6,14 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.progress import say
 from local import control
-from local.place import PORTS, Place, PlaceError, here, port_offset
+from local.place import PORTS, Place, PlaceError, here
 
 #: A service that is not ready by then never will be.
 READY_S = 300
@@ -51,10 +52,13 @@ def services(*names: str) -> Iterator[Place]:
     with fresh() as place:
         say(f"starting {', '.join(names)}")
         control.start(place, names)
+        begun = time.monotonic()
         for status in control.watch(place):
             failed = [f"{one['name']}: {one['waiting_for']}" for one in status["services"] if one["state"] == "failed"]
-            if failed or status["supervisor"] is None:
-                raise PlaceError(f"the services did not start: {'; '.join(failed) or control.last_words(place, 'supervisor', 3)}")
+            if failed or status["supervisor"] is None or time.monotonic() - begun > READY_S:
+                raise PlaceError(
+                    f"the services did not start: {'; '.join(failed) or control.last_words(place, 'supervisor', 3)}"
+                )
         environed()
         yield place
 
@@ -64,7 +68,9 @@ def free_offset(first: int = 0) -> int:
     for offset in range(first, first + 10_000, 100):
         if not any(_taken(port + offset) for port in PORTS.values()):
             return offset
-    raise PlaceError(f"no range of ports is free from offset {first} on: end other stacks, or set FLOODGATE_PORT_OFFSET")
+    raise PlaceError(
+        f"no range of ports is free from offset {first} on: end other stacks, or set FLOODGATE_PORT_OFFSET"
+    )
 
 
 def _taken(port: int) -> bool:

@@ -6,6 +6,7 @@ of passing through folders which are root's alone (a home of mode 700), so that 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -13,6 +14,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -181,6 +183,10 @@ def _name(uid: int) -> str:
         return str(uid)
 
 
+#: How long the children of a killed server are waited for.
+ORPHANS_WITHIN_S = 10.0
+
+
 def _forget_a_dead_one(folder: Path) -> None:
     """Takes away the pid file of a server that was killed, where that number is another program's by now.
 
@@ -193,8 +199,23 @@ def _forget_a_dead_one(folder: Path) -> None:
         file.unlink(missing_ok=True)
         return
     # A server's working folder is its data folder.
-    if process.is_dir() and (process / "cwd").resolve() != folder.resolve():
+    if process.is_dir() and (process / "cwd").resolve() == folder.resolve():
+        return
+    if process.is_dir():
         file.unlink()
+    # Its children see its death a moment later, and hold the shared memory that a new server would be refused.
+    until = time.monotonic() + ORPHANS_WITHIN_S
+    while _works_in(folder) and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def _works_in(folder: Path) -> bool:
+    """Whether a process has the folder for its working folder."""
+    for place in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if place.resolve() == folder.resolve():
+                return True
+    return False
 
 
 def _is_root() -> bool:

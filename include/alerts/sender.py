@@ -11,7 +11,7 @@ from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, R
 from slack_sdk.webhook import WebhookClient
 
 from include.alerts.message import Message, plain
-from include.alerts.slack import attachment
+from include.alerts.slack import attachment, escape
 from include.connections import Endpoint
 
 TIMEOUT_S = 10
@@ -51,7 +51,7 @@ class Alerts:
 
     def send(self, channel: str, message: Message, *, reply_to: Sent | None = None) -> Sent:
         """Sends the message, in the thread of `reply_to` where there is one. Raises AlertsDown."""
-        text, attached = plain(message), [attachment(message)]
+        text, attached = escape(plain(message)), [attachment(message)]
         try:
             if self._bot:
                 answer = self._bot.chat_postMessage(
@@ -75,7 +75,7 @@ class Alerts:
             return
         try:
             self._bot.chat_update(
-                channel=sent.channel, ts=sent.ts, text=plain(message), attachments=[attachment(message)]
+                channel=sent.channel, ts=sent.ts, text=escape(plain(message)), attachments=[attachment(message)]
             )
         except (SlackClientError, OSError) as error:
             raise self._down(error) from None

@@ -27,7 +27,7 @@ class ConnectError(Exception):
 
 
 class Busy(ConnectError):
-    """409: the workers are rebalancing; the same request works a moment later."""
+    """409, the workers are rebalancing, or 429, too many requests: the same request works a moment later."""
 
 
 class TaskStatus(msgspec.Struct, frozen=True):
@@ -141,8 +141,11 @@ class ConnectClient:
             status = await self.status(name)
             if status and status.healthy:
                 return status
-            if status and any(task.state == "FAILED" for task in status.tasks):
-                raise ConnectError(f"connector {name} failed: {status.trace}")
+            if status and "FAILED" in (status.connector.state, *(task.state for task in status.tasks)):
+                raise ConnectError(
+                    f"connector {name} failed: {status.trace or 'it says no reason'}; mend that, then restart it "
+                    f"(POST /connectors/{name}/restart?includeTasks=true)"
+                )
             await asyncio.sleep(0.3)
         state = status.connector.state if status else "missing"
         raise ConnectError(f"connector {name} is {state}, not RUNNING, after {within_s:.0f} s: see its worker's log")
@@ -169,7 +172,7 @@ class ConnectClient:
                 f"{where} refuses the login of connection {self._endpoint.conn_id}: check its login and password",
                 answer.status_code,
             )
-        kind = Busy if answer.status_code == 409 else ConnectError
+        kind = Busy if answer.status_code in (409, 429) else ConnectError
         raise kind(f"{where}: {method} {path}: {answer.status_code} {_message(answer)}", answer.status_code)
 
 

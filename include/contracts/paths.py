@@ -60,20 +60,31 @@ def clickhouse(topic: Topic, path: str) -> str:
 
 
 def snowflake(topic: Topic, path: str) -> str:
-    """The value at a path of RECORD_CONTENT, as text, number or JSON by the field's type."""
+    """The value at a path of RECORD_CONTENT, as text, number or JSON by the field's type; null where it is none."""
     found = field(topic, path)
-    kind = {"integer": "number", "object": "variant", "array": "variant"}.get(found.logical, "varchar")
-    sql = [f"record_content:{':'.join(names)}::{kind}" for names in alternatives(path)]
+    places = [f"record_content:{':'.join(names)}" for names in alternatives(path)]
+    if found.logical == "integer":
+        sql = [f"try_cast({place}::varchar as number(38, 0))" for place in places]
+    else:
+        kind = "variant" if found.logical in ("object", "array") else "varchar"
+        sql = [f"{place}::{kind}" for place in places]
     return sql[0] if len(sql) == 1 else f"coalesce({', '.join(sql)})"
 
 
+def _snowflake_checked(one: Field) -> str | None:
+    """The type of a field whose cast in staging would fail, for every record, because of one that does not fit."""
+    if one.decimal:
+        return "number({}, {})".format(*one.decimal)
+    return {"timestamp": "timestamp_ntz", "integer": "number(38, 0)"}.get(one.logical)
+
+
 def snowflake_conforms(topic: Topic) -> str:
-    """True for a record that has what its contract requires; Snowflake's landing takes any JSON object."""
+    """True for a record that has what its contract requires, in its type; Snowflake's landing takes any JSON object."""
     conditions = []
     for one in topic.fields:
         content = f"record_content:{one.name}"
-        if one.logical == "timestamp":
-            given = f"try_cast({content}::varchar as timestamp_ntz) is not null"
+        if kind := _snowflake_checked(one):
+            given = f"try_cast({content}::varchar as {kind}) is not null"
             conditions.append(given if one.required else f"({content} is null or {given})")
         elif one.required:
             conditions.append(f"{content} is not null")

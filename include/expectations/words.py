@@ -47,12 +47,18 @@ def warned(result: GateResult, at: datetime, run: str = "") -> Message:
 
 
 def normal(result: GateResult, since: datetime, now: datetime) -> Message:
-    """What was held is published again."""
+    """What was held is published again; warnings may be left, which are told by themselves."""
+    asked, left = result.expectations, len(result.failures)
+    hold = (
+        f"{asked - left} of {asked} expectations hold, all critical ones among them"
+        if left
+        else (f"All {asked} expectations hold")
+    )
     return Message(
         severity=Severity.NORMAL,
         word="NORMAL",
         subject=_subject(result),
-        headline=f"All {result.expectations} expectations hold; held for {lasting((now - since).total_seconds())}.",
+        headline=f"{hold}; held for {lasting((now - since).total_seconds())}.",
     )
 
 

@@ -53,9 +53,16 @@ def opening(contract: Contract) -> BurstId:
     return BurstId(contract.domain, _module(contract.domain).OPENING, "bootstrap")
 
 
-def shard_of(size: int | None, index: int = 0) -> str:
-    """The shard a burst belongs in: "0" on schedule, else one a size and index: none replaces another."""
-    return "0" if size is None else f"size-{size}.{index}"
+def shard_of(size: int | None, index: int = 0, *, shards: int = 1, seed: int | None = None) -> str:
+    """The shard a burst belongs in: "0" on schedule, else one a size, number of shards, seed and index.
+
+    Whatever makes other events makes another name, or one burst would replace another's receipts and not its events.
+    `seed` is None for the contract's own.
+    """
+    given = [f"size-{size}"] if size is not None else []
+    given += [f"of-{shards}"] if shards > 1 else []
+    given += [f"seed-{seed}"] if seed is not None else []
+    return f"{'-'.join(given)}.{index}" if given else "0"
 
 
 def _module(domain: str) -> ModuleType:

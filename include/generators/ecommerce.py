@@ -80,7 +80,7 @@ def events(
         raise ValueError(f"wrong_totals is {wrong_totals}, but the burst has {drawn} orders: give 0 to {drawn}")
     if shard == SCHEDULED:
         return _scheduled(contract, window, seed, since)
-    return _contained(window, seed, drawn, shard, wrong_totals)
+    return _contained(contract, window, seed, drawn, shard, wrong_totals)
 
 
 def _scheduled(contract: Contract, window: Window, seed: int, since: datetime | None) -> Iterator[Event]:
@@ -93,13 +93,21 @@ def _scheduled(contract: Contract, window: Window, seed: int, since: datetime | 
         size = burst_size(contract, before, seed=seed, size=None, shard=SCHEDULED)
         orders = _remembered((seed, "ecommerce", before, SCHEDULED), before.start_ms, before.end_ms, size)
         if step == 0:
-            batches.append(_order_events(orders, seed))
+            batches.append(_order_events(orders, _catalog_seed(contract)))
         for number, times in enumerate(orders.follows):
             batches.append(_follower_events(orders, number, (times >= window.start_ms) & (times < window.end_ms)))
     yield from _in_time_order(batches)
 
 
-def _contained(window: Window, seed: int, left: int, shard: str, wrong_totals: int) -> Iterator[Event]:
+def _catalog_seed(contract: Contract) -> int:
+    """The seed of the products that are there: whatever seed draws the orders, these are their prices."""
+    assert contract.burst is not None  # noqa: S101 - bootstrap() refuses such a contract, so there would be no products
+    return contract.burst.seed
+
+
+def _contained(
+    contract: Contract, window: Window, seed: int, left: int, shard: str, wrong_totals: int
+) -> Iterator[Event]:
     # The first half is for orders, so that what follows the last one has room, too.
     chunks = max(1, -(-left // CHUNK))
     edges = [window.start_ms + (window.end_ms - window.start_ms) // 2 * chunk // chunks for chunk in range(chunks + 1)]
@@ -109,7 +117,7 @@ def _contained(window: Window, seed: int, left: int, shard: str, wrong_totals: i
         orders = orders._replace(follows=_squeezed(orders, window.end_ms))
         everything = np.ones(len(orders.ids), bool)
         wrong = min(wrong_totals, len(orders.ids))
-        batches = [_order_events(orders, seed, wrong)]
+        batches = [_order_events(orders, _catalog_seed(contract), wrong)]
         batches += [_follower_events(orders, number, everything) for number in range(len(FOLLOWERS))]
         yield from _in_time_order(batches)
         left -= CHUNK
@@ -171,8 +179,8 @@ def _parcels() -> list[bytes]:
 Batch = tuple[Ints, list[Event]]
 
 
-def _order_events(orders: Orders, seed: int, wrong_totals: int = 0) -> Batch:
-    lines = _lines(seed)
+def _order_events(orders: Orders, catalog_seed: int, wrong_totals: int = 0) -> Batch:
+    lines = _lines(catalog_seed)
     places = (orders.products * MOST_PIECES + orders.pieces - 1).tolist()
     texts = [lines[place] for place in places]
     for i in range(wrong_totals):

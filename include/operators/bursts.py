@@ -92,11 +92,14 @@ class PlanBurst(BaseOperator):
         from include.generators import shard_of
 
         size, shards = context["params"].get("size"), context["params"].get("shards") or 1
+        seed, contract = context["params"].get("seed"), load(self.domain)
+        assert contract.burst is not None  # noqa: S101 - see schedule()
+        other_seed = None if seed == contract.burst.seed else seed
         if size is None and shards > 1:
             raise ValueError(f"{shards} shards of no given size: give a size as well, or leave shards at 1")
         return [
             {
-                "shard": shard_of(size, index),
+                "shard": shard_of(size, index, shards=shards, seed=other_seed),
                 "size": None if size is None else size // shards + (index < size % shards),
             }
             for index in range(shards)
@@ -120,6 +123,7 @@ class ProduceBurst(BaseOperator):
         """The burst's name and events a topic. Raises what generators and the Kafka room raise."""
         from include import generators
         from include.connections import KAFKA
+        from include.generators.size import SCHEDULED
         from include.kafka import burst
 
         contract = load(self.domain)
@@ -129,7 +133,7 @@ class ProduceBurst(BaseOperator):
         at = window(context["dag_run"], contract.burst.schedule)
         options = {name: given[name] for name in OPTIONS.get(self.domain, {}) if given.get(name)}
         stretches = None
-        if self.domain in FOLLOWED and self.part["size"] is None:
+        if self.domain in FOLLOWED and self.part["shard"] == SCHEDULED:
             options["since"], stretches = since(memory.get(_STRETCHES) or [], at)
         seed = contract.burst.seed if given.get("seed") is None else given["seed"]
         name, events = generators.burst(contract, at, seed=seed, **self.part, **options)

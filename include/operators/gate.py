@@ -15,9 +15,7 @@ from include.operators.endpoints import WAREHOUSES, endpoint
 from include.operators.notices import run_link, tell
 
 #: Keys in the state store of the marts' asset: since when they are held and where that was told; what was warned of.
-_HELD, _WARNED = "held", "warned"
-
-
+HELD, _WARNED = "held", "warned"
 #: The last run's verdict in the same store: what `floodgate status` shows.
 VERDICT = "gate"
 
@@ -60,23 +58,23 @@ class Gate(BaseOperator):
     def _hold(self, memory: Any, result: Any, now: datetime, link: str) -> None:
         from include.expectations import words
 
-        held = memory.get(_HELD) or {"since": now.isoformat()}
+        held = memory.get(HELD) or {"since": now.isoformat()}
         message = words.held(result, datetime.fromisoformat(held["since"]), link)
         if "thread" not in held and (thread := tell(load(self.domain), message)):
             held["thread"] = thread
-        memory.set(_HELD, held)  # without a thread it is told again by the next run: Slack may be back then
+        memory.set(HELD, held)  # without a thread it is told again by the next run: Slack may be back then
         raise Held(f"{message.subject}: {message.headline} The marts stay as they were.")
 
     def _release(self, memory: Any, result: Any, now: datetime) -> None:
         from include.expectations import words
 
-        held = memory.get(_HELD)
+        held = memory.get(HELD)
         if not held:
             return
         if "thread" not in held or tell(
             load(self.domain), words.normal(result, datetime.fromisoformat(held["since"]), now), thread=held["thread"]
         ):
-            memory.delete(_HELD)
+            memory.delete(HELD)
 
     def _warn(self, memory: Any, result: Any, now: datetime, link: str) -> None:
         """A notice when the set of warnings changes; the same ones each ten minutes would be read by nobody."""

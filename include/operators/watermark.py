@@ -10,17 +10,20 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from include.contracts import Contract, load
 from include.operators import assets, graph
 from include.operators.endpoints import WAREHOUSES, endpoint
+from include.operators.gate import HELD
 from include.operators.manifest import project, read, stamp
 
 _OFFSETS = {
     "clickhouse": (
-        "select '{table}' as name, _topic as topic, _partition as partition, max(_offset) as last_offset "
-        "from landing.`{table}` group by topic, partition"
+        "select '{table}' as name, _topic as topic, _partition as partition, max(_offset) as last_offset, "
+        "toUnixTimestamp64Milli(max(_landed_at)) as landed_ms from landing.`{table}` group by topic, partition"
     ),
     "snowflake": (
         "select '{table}' as name, record_metadata:topic::string as topic, "
         "record_metadata:partition::int as partition, "
-        "max(record_metadata:offset::int) as last_offset from landing.{table} group by 2, 3"
+        "max(record_metadata:offset::int) as last_offset, "
+        "coalesce(max(record_metadata:SnowflakeConnectorPushTime::int), 0) as landed_ms "
+        "from landing.{table} group by 2, 3"
     ),
 }
 #: The key in the state store of the marts' asset.
@@ -36,17 +39,21 @@ def connect(warehouse: str, run_id: str) -> Any:
     )
 
 
-def offsets(client: Any, warehouse: str, contract: Contract) -> dict[str, int]:
-    """The last offset that landed of each partition: `table/topic/partition` -> offset."""
+def offsets(client: Any, warehouse: str, contract: Contract) -> dict[str, list[int]]:
+    """`table/topic/partition` -> the last offset that landed, and when (ms) a row of the partition landed last."""
     sql = " union all ".join(_OFFSETS[warehouse].format(table=table) for table in contract.tables)
-    return {f"{row['name']}/{row['topic']}/{row['partition']}": int(row["last_offset"]) for row in client.query(sql)}
+    return {
+        f"{row['name']}/{row['topic']}/{row['partition']}": [int(row["last_offset"]), int(row["landed_ms"])]
+        for row in client.query(sql)
+    }
 
 
 class Landed(BaseOperator):
     """Skips the run when nothing landed since the marts were last published; returns what has landed.
 
-    Offsets are compared, not times: two sinks can land rows in one millisecond, and one can be seen late. A changed
-    dbt project counts as news, too. The param `force` runs whatever has landed.
+    Offsets are compared as well as times: two sinks can land rows in one millisecond, and one can be seen late; rows
+    that fill a gap have offsets below the last. A changed dbt project counts as news, too, and marts that are held are
+    asked about again, since rows that were removed are no news. The param `force` runs whatever has landed.
     """
 
     def __init__(self, *, warehouse: str, domain: str, **kwargs: Any) -> None:
@@ -59,12 +66,14 @@ class Landed(BaseOperator):
         with connect(self.warehouse, context["run_id"]) as client:
             landed = offsets(client, self.warehouse, load(self.domain))
         now = {"offsets": landed, "project": stamp(project(self.warehouse))}
-        before = context["asset_state_store"][assets.marts(self.warehouse, self.domain)].get(_WATERMARK)
+        memory = context["asset_state_store"][assets.marts(self.warehouse, self.domain)]
         if context["params"].get("force"):
             self.log.info("forced")
         elif not landed:
             self._skip(f"nothing of {self.domain} has ever landed in {self.warehouse}")
-        elif now == before:
+        elif memory.get(HELD):
+            self.log.info("the marts are held: the gate looks again")
+        elif now == memory.get(_WATERMARK):
             self._skip(f"nothing of {self.domain} landed in {self.warehouse} since it was published")
         return now
 

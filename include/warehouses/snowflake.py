@@ -72,10 +72,18 @@ def arguments(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def private_key_pem(endpoint: Endpoint) -> str | None:
-    """The private key as PEM text, from private_key_content (text or base64) or private_key_file; None without one."""
+    """The private key as PEM text, from private_key_content (text or base64) or private_key_file; None without one.
+
+    Raises WarehouseError for one that cannot be read.
+    """
     content = endpoint.extra.get("private_key_content")
     if content and "-----BEGIN" not in content:
-        content = base64.b64decode(content).decode()
+        try:
+            content = base64.b64decode(content).decode()
+        except ValueError:  # whose text might quote the key
+            raise WarehouseError(
+                f"connection {endpoint.conn_id}: private_key_content is neither PEM nor base64 of PEM"
+            ) from None
     if not content and (path := endpoint.extra.get("private_key_file")):
         try:
             content = Path(path).read_text()

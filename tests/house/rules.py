@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("dags", "include", "plugins", "local", "commands", "tests")
+ROOMS = ("dags", "include", "plugins", "local", "commands", "benchmarks", "tests")
 
 #: A room and what it may import, itself aside. A longer name counts before a shorter one.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -26,7 +26,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "plugins": ("include",),
     "local": (),
     "commands": ("include", "local"),
-    "tests": ("include", "local", "commands", "dags", "plugins"),
+    "benchmarks": ("include", "local", "commands"),
+    "tests": ("include", "local", "commands", "dags", "plugins", "benchmarks"),
 }
 NAMELESS = ("utils", "util", "common", "helpers", "helper", "base", "misc", "lib")
 #: A module past this many lines must be two.

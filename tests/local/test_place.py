@@ -71,7 +71,6 @@ def test_connections_name_the_ports_and_passwords_of_the_place(place: Place) -> 
         "schema": "default",
         "login": "floodgate",
         "password": place.secrets["clickhouse_writer"],
-        "extra": {"http_port": PORTS["clickhouse_http"] + 4000},
     }
     reader = connection(place, "clickhouse_reader")
     assert (reader["login"], reader["password"]) == ("reader", place.secrets["clickhouse_reader"])

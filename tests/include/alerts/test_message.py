@@ -1,6 +1,9 @@
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
+from slack_sdk import WebClient
+from slack_sdk.webhook import WebhookClient
 
 from include.alerts import Alerts, AlertsDown, Message, Severity, plain, route
 from include.alerts.message import lasting
@@ -55,6 +58,22 @@ def test_blocks_stay_within_slacks_limits() -> None:
 def test_data_cannot_mention_people_or_make_links() -> None:
     sly = Message(severity=Severity.INFO, word="INFO", subject="s", headline="<!channel> & <http://x|y>")
     assert blocks(sly)[1]["text"]["text"] == "&lt;!channel&gt; &amp; &lt;http://x|y&gt;"
+
+
+@pytest.mark.parametrize("kind", ["slack", "slackwebhook"])
+def test_data_cannot_do_so_in_the_text_beside_the_blocks(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    answers = {"chat_postMessage": {"channel": "C1", "ts": "1.0"}, "chat_update": {}}
+    for method, answer in answers.items():
+        monkeypatch.setattr(WebClient, method, lambda _, text, answer=answer, **__: sent.append(text) or answer)
+    monkeypatch.setattr(
+        WebhookClient, "send", lambda _, text, **__: sent.append(text) or SimpleNamespace(status_code=200)
+    )
+    sly = Message(severity=Severity.INFO, word="INFO", subject="s", headline="h", samples=("<!channel>",))
+    alerts = Alerts(Endpoint(conn_id="slack_alerts", conn_type=kind, password="x"))
+    alerts.edit(alerts.send("#x", sly), sly)
+    assert sent
+    assert all("&lt;!channel&gt;" in text and "<!channel>" not in text for text in sent)
 
 
 def test_colour_tells_severity() -> None:

@@ -30,9 +30,11 @@ def test_columns_of_nested_paths() -> None:
 
 
 def test_paths_in_snowflakes_sql() -> None:
-    assert paths.snowflake(CLICKS, "source.lsn") == "record_content:source:lsn::number"
+    """A cast that can fail would fail for every record because of one."""
+    assert paths.snowflake(CLICKS, "source.lsn") == "try_cast(record_content:source:lsn::varchar as number(38, 0))"
     assert paths.snowflake(CLICKS, "after.id|before.id") == (
-        "coalesce(record_content:after:id::number, record_content:before:id::number)"
+        "coalesce(try_cast(record_content:after:id::varchar as number(38, 0)), "
+        "try_cast(record_content:before:id::varchar as number(38, 0)))"
     )
 
 
@@ -41,3 +43,9 @@ def test_a_record_conforms_with_its_required_fields_and_lengths() -> None:
     assert "record_content:event_id is not null" in sql
     assert "try_cast(record_content:created_at::varchar as timestamp_ntz) is not null" in sql
     assert "coalesce(length(record_content:address::varchar), 0) <= 300" in sql
+
+
+def test_a_record_conforms_where_its_numbers_fit_their_columns() -> None:
+    sql = paths.snowflake_conforms(load("ecommerce").topic("orders"))
+    assert "try_cast(record_content:quantity::varchar as number(38, 0)) is not null" in sql
+    assert "try_cast(record_content:total_price::varchar as number(12, 2)) is not null" in sql

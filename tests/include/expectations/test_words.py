@@ -53,6 +53,11 @@ def test_normal_says_how_long_it_was_held() -> None:
     assert plain(message) == "NORMAL ecommerce marts, Snowflake: All 12 expectations hold; held for 11 min."
 
 
+def test_normal_does_not_claim_what_still_fails() -> None:
+    message = words.normal(result(ODD), SINCE, SINCE + timedelta(minutes=11))
+    assert "11 of 12 expectations hold, all critical ones among them; held for 11 min." in plain(message)
+
+
 def test_samples_of_each_failure_are_shown() -> None:
     many = Failure(expectation="m", table="t", severity="critical", why="w", count=9, total=9, samples=("a",) * 5)
     assert words.held(result(many, TOTALS), SINCE).samples == (

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from include.contracts import load
 from include.contracts.event import Window
 from include.operators.bursts import PlanBurst, since, window
 
@@ -73,6 +74,20 @@ def test_shards_share_a_size_and_differ_in_name() -> None:
     assert [part["size"] for part in parts] == [4, 3, 3]
     assert len({part["shard"] for part in parts}) == 3
     assert "0" not in {part["shard"] for part in parts}
+
+
+@pytest.mark.parametrize("other", [{"shards": 2}, {"seed": 5}, {"size": 11}, {"size": None, "seed": 5}], ids=str)
+def test_a_burst_of_other_events_has_a_name_of_its_own(other: dict[str, Any]) -> None:
+    """Else its receipt would replace one whose events stay where they landed."""
+    given = {"size": 10, "shards": 1}
+    named = {part["shard"] for part in plan(**given)} | {"0"}
+    assert not named & {part["shard"] for part in plan(**given | other)}
+
+
+def test_the_contracts_own_seed_is_the_burst_on_schedule() -> None:
+    burst = load("ecommerce").burst
+    assert burst is not None
+    assert plan(size=None, shards=1, seed=burst.seed) == plan(size=None, shards=1)
 
 
 def test_shards_need_a_size() -> None:
