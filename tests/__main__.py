@@ -18,19 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNTIME = str(ROOT / ".venv" / "bin" / "python")
 EMULATORS = str(ROOT / "local" / ".venv" / "bin" / "python")
 
-NEITHER = "not airflow and not stack and not journey"
+NEITHER = "not stack and not journey"
 PARTS = {
     "unit": [RUNTIME, "-m", "pytest", "tests", "--ignore=tests/local", "-m", NEITHER],
     "local": [EMULATORS, "-m", "pytest", "tests/local"],
-    "airflow": [
-        RUNTIME,
-        "-m",
-        "pytest",
-        "tests",
-        "--ignore=tests/local",
-        "-m",
-        "airflow and not stack and not journey",
-    ],
     "stack": [RUNTIME, "-m", "pytest", "tests", "--ignore=tests/local", "-m", "stack and not journey"],
     "journeys": [RUNTIME, "-m", "pytest", "tests/journeys", "-m", "journey"],
 }

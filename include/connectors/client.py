@@ -141,7 +141,7 @@ class ConnectClient:
             status = await self.status(name)
             if status and status.healthy:
                 return status
-            if status and "FAILED" in (status.connector.state, *(task.state for task in status.tasks)):
+            if status and any(task.state == "FAILED" for task in status.tasks):
                 raise ConnectError(
                     f"connector {name} failed: {status.trace or 'it says no reason'}; mend that, then restart it "
                     f"(POST /connectors/{name}/restart?includeTasks=true)"

@@ -9,6 +9,7 @@ import re
 
 from include.connections import Endpoint
 from include.contracts import Contract
+from include.warehouses import WarehouseError
 from include.warehouses.clickhouse import http_port, secure
 from include.warehouses.landing import LANDING
 from include.warehouses.snowflake import private_key_pem
@@ -23,7 +24,10 @@ def names(contract: Contract) -> dict[str, str]:
 
 
 def configs(contract: Contract, clickhouse: Endpoint, snowflake: Endpoint, connect: Endpoint) -> dict[str, Config]:
-    """The connectors of a domain: name -> config. Secrets are in them, so they belong in no log."""
+    """The connectors of a domain: name -> config. Secrets are in them, so they belong in no log.
+
+    Raises WarehouseError for a Snowflake connection without a private key that can be read.
+    """
     named = names(contract)
     return {
         named["clickhouse"]: _clickhouse(contract, clickhouse) | _common(contract, connect, stamped=True),
@@ -50,7 +54,12 @@ def _clickhouse(contract: Contract, endpoint: Endpoint) -> Config:
 def _snowflake(contract: Contract, endpoint: Endpoint) -> Config:
     account = endpoint.extra.get("account") or endpoint.host
     host = endpoint.extra.get("host") or f"{account}.snowflakecomputing.com"
-    key = private_key_pem(endpoint) or ""
+    key = private_key_pem(endpoint)
+    if key is None:
+        raise WarehouseError(
+            f"connection {endpoint.conn_id} has no private key, and the sink takes no password: put "
+            "private_key_content into its extra"
+        )
     return {
         "connector.class": "com.snowflake.kafka.connector.SnowflakeSinkConnector",
         "snowflake.url.name": f"{host}:{endpoint.extra.get('port') or 443}",

@@ -67,6 +67,12 @@ class Stack:
         """Rows; column names in lower case in both."""
         return [{name.lower(): value for name, value in row.items()} for row in self.floodgate("query", warehouse, sql)]
 
+    def variables(self) -> dict[str, str]:
+        """What `.floodgate/env` holds."""
+        lines = (self.home / "env").read_text().splitlines()
+        pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        return {name: value.strip("'") for name, value in pairs}
+
     def kill(self, service: str) -> int:
         """kill -9 of a service's process group; gives the pid that was."""
         pid = next(one["pid"] for one in self.status()["services"] if one["name"] == service)

@@ -188,6 +188,39 @@ def api(stack: Stack) -> Airflow:
     return Airflow(f"http://127.0.0.1:{PORTS['airflow'] + stack.offset}", "floodgate", password)
 
 
+def test_06_a_killed_dbt_and_a_dropped_mart_are_mended_by_the_run(stack: Stack) -> None:
+    """Never green with a table missing: the build that is killed is retried, the mart that is gone is built."""
+    dag = "transform_clickhouse_ecommerce"
+    drop(stack, "ecommerce.report_shipping_delay")
+    with api(stack) as airflow:
+        run_id = airflow.trigger(dag, {"force": True})
+        kill_task(airflow, dag, run_id, "marts.dbt_build", after_s=0.5)
+        assert airflow.wait(dag, run_id) == "success"
+        assert {task["task_id"]: task["try_number"] for task in airflow.tasks(dag, run_id)}["marts.dbt_build"] > 1
+    assert number(stack.query("clickhouse", "select count(*) as n from ecommerce.report_shipping_delay")) > 0
+
+
+def drop(stack: Stack, table: str) -> None:
+    from include.connections import CLICKHOUSE, from_env
+    from include.warehouses import clickhouse
+
+    with clickhouse.connect(from_env(CLICKHOUSE, stack.variables())) as client:
+        client.command(f"drop table {table}")
+
+
+def kill_task(airflow: Airflow, dag: str, run_id: str, task_id: str, *, after_s: float) -> None:
+    """kill -9 of a task's process and its children, once it runs."""
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        task = {task["task_id"]: task for task in airflow.tasks(dag, run_id)}.get(task_id) or {}
+        if task.get("state") == "running" and task.get("pid"):
+            time.sleep(after_s)
+            assert kill_tree(task["pid"]), f"{task_id} ended before it could be killed"
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{task_id} never ran")
+
+
 @pytest.fixture
 def busy(stack: Stack) -> Iterator[None]:
     """A burst big enough that a kill meets it in flight."""
@@ -209,16 +242,7 @@ def test_08_a_killed_burst_is_there_once(stack: Stack) -> None:
     before = stack.until_landed("ecommerce")["orders"]["produced"]
     with api(stack) as airflow:
         run_id = airflow.trigger("burst_ecommerce", {"size": 60_001})
-        killed = False
-        deadline = time.monotonic() + 60
-        while not killed and time.monotonic() < deadline:
-            states = {task["task_id"]: task for task in airflow.tasks("burst_ecommerce", run_id)}
-            pid = (states.get("produce") or {}).get("pid")
-            if pid and states["produce"]["state"] == "running":
-                time.sleep(1.0)
-                killed = kill_tree(pid)
-            time.sleep(0.2)
-        assert killed, "the burst ended before it could be killed"
+        kill_task(airflow, "burst_ecommerce", run_id, "produce", after_s=1.0)
         assert airflow.wait("burst_ecommerce", run_id, within_s=420) == "success"
         tries = {task["task_id"]: task["try_number"] for task in airflow.tasks("burst_ecommerce", run_id)}
         assert tries["produce"] > 1, "it was not the retry that produced it"

@@ -83,17 +83,11 @@ def test_a_wrong_password_names_the_connection(stack: Stack) -> None:
     for warehouse, conn_id in (("clickhouse", "clickhouse_reader"), ("snowflake", "snowflake_history")):
         wrong = Stack(stack.home, stack.offset)
         name = f"AIRFLOW_CONN_{conn_id.upper()}"
-        right = json.loads(environment(stack)[name])
+        right = json.loads(stack.variables()[name])
         if warehouse == "snowflake":
             right["extra"].pop("private_key_content")
         wrong.environ[name] = json.dumps(right | {"password": "no"})
         one_sentence(wrong.run("query", warehouse, "select 1"), "refuses user", f"connection {conn_id}")
-
-
-def environment(stack: Stack) -> dict[str, str]:
-    lines = (stack.home / "env").read_text().splitlines()
-    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {name: value.strip("'") for name, value in pairs}
 
 
 def test_a_wrong_word_to_a_command(stack: Stack) -> None:

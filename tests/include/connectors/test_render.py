@@ -1,6 +1,9 @@
+import pytest
+
 from include.connections import Endpoint
 from include.connectors.render import configs, names
 from include.contracts import load
+from include.warehouses import WarehouseError
 
 CLICKHOUSE = Endpoint(
     conn_id="clickhouse_live", host="ch.example", port=9440, login="w", password="p", extra={"secure": True}
@@ -35,6 +38,12 @@ def test_hosts_and_secrets_come_from_the_connections() -> None:
     assert config["snowflake.url.name"] == "org-acc.snowflakecomputing.com:443"
     assert config["snowflake.private.key"] == "AABB"
     assert "snowflake.private.key.passphrase" not in config
+
+
+def test_a_connection_without_a_key_is_told_before_the_sink_is_made() -> None:
+    password = Endpoint(conn_id="snowflake_history", login="LOADER", password="p", extra={"account": "a"})
+    with pytest.raises(WarehouseError, match="private_key_content"):
+        configs(load("ecommerce"), CLICKHOUSE, password, CONNECT)
 
 
 def test_topics_are_mapped_to_landing_tables() -> None:

@@ -22,7 +22,7 @@ def _order(number: int, product: int, customer: int, quantity: int, total: str) 
     }
 
 
-def _line(number: int, booking: str | None, total: str, **fields: object) -> Row:
+def _line(number: int, booking: str | None, total: str | None, **fields: object) -> Row:
     paid = {"payment_method": "OVO", "payment_status": "Success"}
     return {"transaction_id": number, "booking_id": booking, "total_idr": total} | paid | fields
 
@@ -130,6 +130,15 @@ TRIPS: dict[str, dict[str, Trip]] = {
         "traffic_sources_are_known": Trip(CLICKS, [_click(3, traffic_source="TV")], 1, "click_id=3, traffic_source=TV"),
         "transaction_ids_are_unique": Trip(LINES, [_line(1, "b-1", "100.00")], 2, "transaction_id=1"),
         "line_items_belong_to_a_booking": Trip(LINES, [_line(4, None, "5.00")], 1, "transaction_id=4, booking_id=null"),
+        "line_items_say_what_was_paid": Trip(
+            LINES,
+            [
+                _line(4, "b-3", None),
+                _line(5, "b-3", "1.00", payment_status=None),
+            ],
+            2,
+            "transaction_id=4, total_idr=null, payment_status=Success",
+        ),
         "line_items_of_a_booking_agree": Trip(
             LINES,
             [_line(4, "b-1", "101.00")],
