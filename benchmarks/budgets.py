@@ -45,7 +45,8 @@ BUDGETS: dict[str, Budget] = {
     "gate_sql": Budget("one hand-written statement that counts what the suite asks, by an open client", "s", digits=3),
     "gate": Budget("the gate, sign-in included, when all expectations hold", "s", digits=3),
     "gate_ratio": Budget("the gate against the statement", "ratio", 3),
-    "gate_held_ratio": Budget("the gate against the statement, when a critical expectation fails", "ratio"),
+    "gate_held": Budget("the gate with Great Expectations' samples, when a critical expectation fails", "s", digits=3),
+    "gate_held_ratio": Budget("such a gate against the statement, which brings no samples", "ratio"),
     "demo_warm": Budget("`make demo` to marts in both warehouses, environments made, caches warm", "s", 180, digits=0),
     "demo_cold": Budget("`make demo` in a fresh copy, nothing in a cache", "s", 360, digits=0),
     "dbt": Budget(

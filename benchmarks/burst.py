@@ -1,6 +1,7 @@
 """Bursts against what the client library does with the same events when they are made beforehand.
 
-CPU seconds of this process: the library's own threads count, the broker does not. Generator and client library take
+CPU seconds of this process: the library's own threads count, the broker does not. The ceiling is the library's fastest
+call on records that lie ready, in one transaction, without a word on each record's delivery; burst and ceiling take
 turns, so that a machine that slows down slows both.
 """
 

@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Sequence
 
+from benchmarks import burst, demo, gate, memory, parse, transform
 from benchmarks.budgets import BUDGETS, Figure
 from local.place import ROOT
 
@@ -25,7 +26,13 @@ def write(figures: Sequence[Figure], load: Sequence[float], day: str) -> None:
     """Writes the page; `load`: the load averages of a minute before and after, `day`: when."""
     machine = f"{platform.machine()}, {os.cpu_count()} cores shared with other work, Python {platform.python_version()}"
     loads = " before, ".join(f"{one:.1f}" for one in load)
-    PATH.write_text(f"{HEAD}Measured on {day}: {machine}; load {loads} after.\n\n{table(figures)}")
+    PATH.write_text(f"{HEAD}Measured on {day}: {machine}; load {loads} after.\n\n{table(figures)}\n{notes()}")
+
+
+def notes() -> str:
+    """How each is measured, as its module says."""
+    modules = (parse, burst, gate, demo, transform, memory)
+    return "\n".join(["## How", "", *(f"- {' '.join((module.__doc__ or '').split())}" for module in modules)]) + "\n"
 
 
 def table(figures: Sequence[Figure]) -> str:

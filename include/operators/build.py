@@ -37,11 +37,16 @@ class Record(msgspec.Struct, frozen=True):
     lines: tuple[str, ...]
 
 
-def build(folder: Path, warehouse: str, endpoint: Endpoint, group: Group, models: Iterable[str]) -> dict[str, Record]:
-    """Builds models of a group with their tests: id -> record. Raises BuildError for what no record would tell."""
+def build(
+    folder: Path, warehouse: str, endpoint: Endpoint, group: Group, models: Iterable[str], until_ms: int | None = None
+) -> dict[str, Record]:
+    """Builds models of a group with their tests: id -> record. Raises BuildError for what no record would tell.
+
+    `until_ms`: staging shows what had landed by then (Unix time), so that marts get no row that the gate has not seen.
+    """
     wanted = {model: (model, *group.tests[model]) for model in models}
     selected = sorted({group.names[uid] for uids in wanted.values() for uid in uids})
-    outcomes, success = _invoke(folder, warehouse, endpoint, selected)
+    outcomes, success = _invoke(folder, warehouse, endpoint, selected, until_ms)
     asked = {uid for uids in wanted.values() for uid in uids}
     stray = {uid: outcome for uid, outcome in outcomes.items() if uid not in asked and outcome.status not in GOOD}
     if stray:
@@ -66,7 +71,9 @@ def _record(uids: tuple[str, ...], outcomes: Mapping[str, Outcome]) -> Record:
     return Record(verdict, tuple(lines))
 
 
-def _invoke(folder: Path, warehouse: str, endpoint: Endpoint, selected: list[str]) -> tuple[dict[str, Outcome], bool]:
+def _invoke(
+    folder: Path, warehouse: str, endpoint: Endpoint, selected: list[str], until_ms: int | None
+) -> tuple[dict[str, Outcome], bool]:
     from dbt.cli.main import dbtRunner
 
     with tempfile.TemporaryDirectory(prefix="dbt_") as temporary:
@@ -74,9 +81,10 @@ def _invoke(folder: Path, warehouse: str, endpoint: Endpoint, selected: list[str
         where = ["--project-dir", str(folder), "--profiles-dir", temporary, "--target-path", temporary]
         quiet = ["--log-path", temporary, "--log-level-file", "none", "--no-use-colors", "--no-write-json"]
         silent = ["--no-send-anonymous-usage-stats", "--no-version-check"]
+        given = ["--vars", f"{{until_ms: {until_ms}}}"] if until_ms is not None else []
         with profiles.environment(variables):
             result = dbtRunner(manifest=_parsed(folder, warehouse, endpoint)).invoke(
-                ["build", *where, *quiet, *silent, "--indirect-selection", "empty", "--select", *selected]
+                ["build", *where, *quiet, *silent, *given, "--indirect-selection", "empty", "--select", *selected]
             )
     if result.exception:
         raise BuildError(f"dbt broke: {result.exception}") from result.exception

@@ -26,6 +26,12 @@ _FINAL = {"success", "failed", "skipped", "upstream_failed", "removed"}
 _SHOWN = "shown"
 
 
+def until(ti: Any) -> int | None:
+    """When (Unix time, ms) the last row landed that the run's first task saw; None where it saw none."""
+    seen = (ti.xcom_pull(task_ids="landed") or {}).get("offsets") or {}
+    return max((landed_ms for _, landed_ms in seen.values()), default=0) or None
+
+
 class DbtBuild(BaseOperator):
     """Builds the models of a group whose tasks are still to be run, with their tests; returns a record a model.
 
@@ -58,7 +64,7 @@ class DbtBuild(BaseOperator):
         if not todo:
             return {}
         try:
-            records = build(where, self.warehouse, endpoint(WAREHOUSES[self.warehouse]), group, todo)
+            records = build(where, self.warehouse, endpoint(WAREHOUSES[self.warehouse]), group, todo, until(ti))
         except BuildError as error:
             raise AirflowException(str(error)) from error
         bad = [group.models[uid] for uid, record in records.items() if record.verdict != "good"]
@@ -85,7 +91,7 @@ class DbtModel(BaseOperator):
         record = msgspec.convert(made.get("records", {}).get(self.model), Record | None)
         if record is None or record.verdict == "open" or memory.get(_SHOWN) == made["stamp"]:
             self.log.info("%s has no fresh record of %s: building it here", build_task, self.model)
-            record = self._alone()
+            record = self._alone(until(ti))
         else:
             memory.set(_SHOWN, made["stamp"], retention=timedelta(days=30))
         for line in record.lines:
@@ -94,12 +100,15 @@ class DbtModel(BaseOperator):
             bad = [line for line in record.lines if not line.split(": ", 1)[1].startswith(("success", "pass", "warn"))]
             raise AirflowException(f"{self.model} is not good: {'; '.join(bad)[:2000]}")
 
-    def _alone(self) -> Record:
+    def _alone(self, until_ms: int | None) -> Record:
         where = project(self.warehouse)
         group = graph.group(read(where), self.folder)
         if self.model not in group.models:
             raise AirflowFailException(f"{self.model} is no longer in the project: start a new run")
         try:
-            return build(where, self.warehouse, endpoint(WAREHOUSES[self.warehouse]), group, [self.model])[self.model]
+            made = build(
+                where, self.warehouse, endpoint(WAREHOUSES[self.warehouse]), group, [self.model], until_ms=until_ms
+            )
+            return made[self.model]
         except BuildError as error:
             raise AirflowException(str(error)) from error

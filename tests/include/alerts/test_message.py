@@ -1,5 +1,4 @@
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pytest
 from slack_sdk import WebClient
@@ -60,15 +59,22 @@ def test_data_cannot_mention_people_or_make_links() -> None:
     assert blocks(sly)[1]["text"]["text"] == "&lt;!channel&gt; &amp; &lt;http://x|y&gt;"
 
 
+class Answer(dict[str, str]):
+    """What a bot is answered, and a webhook."""
+
+    status_code = 200
+
+
 @pytest.mark.parametrize("kind", ["slack", "slackwebhook"])
 def test_data_cannot_do_so_in_the_text_beside_the_blocks(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
-    answers = {"chat_postMessage": {"channel": "C1", "ts": "1.0"}, "chat_update": {}}
-    for method, answer in answers.items():
-        monkeypatch.setattr(WebClient, method, lambda _, text, answer=answer, **__: sent.append(text) or answer)
-    monkeypatch.setattr(
-        WebhookClient, "send", lambda _, text, **__: sent.append(text) or SimpleNamespace(status_code=200)
-    )
+
+    def taken(_: object, text: str, **__: object) -> object:
+        sent.append(text)
+        return Answer(channel="C1", ts="1.0")
+
+    for client, method in ((WebClient, "chat_postMessage"), (WebClient, "chat_update"), (WebhookClient, "send")):
+        monkeypatch.setattr(client, method, taken)
     sly = Message(severity=Severity.INFO, word="INFO", subject="s", headline="h", samples=("<!channel>",))
     alerts = Alerts(Endpoint(conn_id="slack_alerts", conn_type=kind, password="x"))
     alerts.edit(alerts.send("#x", sly), sly)

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('ecommerce', 'customers') }} final
+    {{ landed(source('ecommerce', 'customers'), 'event_id') }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('ecommerce', 'orders') }} final
+    {{ landed(source('ecommerce', 'orders'), 'event_id') }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('ecommerce', 'products') }} final
+    {{ landed(source('ecommerce', 'products'), 'event_id') }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('ecommerce', 'shipments') }} final
+    {{ landed(source('ecommerce', 'shipments'), 'event_id') }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    select * from {{ source('ecommerce', 'shops') }} final
+    {{ landed(source('ecommerce', 'shops'), 'event_id') }}
 
 ),
 

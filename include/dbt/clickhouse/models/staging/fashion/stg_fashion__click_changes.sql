@@ -2,11 +2,7 @@ with
 
 source as (
 
-    select
-        row_id,
-        lsn,
-        *
-    from {{ source('fashion', 'streaming_public_clicks') }} final
+    {{ landed(source('fashion', 'streaming_public_clicks'), 'row_id, lsn', also='row_id, lsn, ') }}
 
 ),
 

@@ -2,11 +2,7 @@ with
 
 source as (
 
-    select
-        row_id,
-        lsn,
-        *
-    from {{ source('fashion', 'streaming_public_transactions') }} final
+    {{ landed(source('fashion', 'streaming_public_transactions'), 'row_id, lsn', also='row_id, lsn, ') }}
 
 ),
 

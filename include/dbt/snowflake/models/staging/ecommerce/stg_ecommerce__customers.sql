@@ -4,6 +4,7 @@ source as (
 
     select * from {{ source('ecommerce', 'customers') }}
     where {{ conforms_customers() }}
+    {{ and_landed() }}
 
 ),
 

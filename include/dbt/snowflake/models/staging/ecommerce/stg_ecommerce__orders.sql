@@ -4,6 +4,7 @@ source as (
 
     select * from {{ source('ecommerce', 'orders') }}
     where {{ conforms_orders() }}
+    {{ and_landed() }}
 
 ),
 

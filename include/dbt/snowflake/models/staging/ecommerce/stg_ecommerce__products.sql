@@ -4,6 +4,7 @@ source as (
 
     select * from {{ source('ecommerce', 'products') }}
     where {{ conforms_products() }}
+    {{ and_landed() }}
 
 ),
 

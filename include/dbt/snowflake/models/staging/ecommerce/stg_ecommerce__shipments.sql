@@ -4,6 +4,7 @@ source as (
 
     select * from {{ source('ecommerce', 'shipments') }}
     where {{ conforms_shipments() }}
+    {{ and_landed() }}
 
 ),
 

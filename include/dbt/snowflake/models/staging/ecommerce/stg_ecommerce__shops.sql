@@ -4,6 +4,7 @@ source as (
 
     select * from {{ source('ecommerce', 'shops') }}
     where {{ conforms_shops() }}
+    {{ and_landed() }}
 
 ),
 

@@ -4,6 +4,7 @@ source as (
 
     select * from {{ source('fashion', 'streaming_public_clicks') }}
     where {{ conforms_streaming_public_clicks() }}
+    {{ and_landed() }}
 
 ),
 

@@ -4,6 +4,7 @@ source as (
 
     select * from {{ source('fashion', 'streaming_public_transactions') }}
     where {{ conforms_streaming_public_transactions() }}
+    {{ and_landed() }}
 
 ),
 
