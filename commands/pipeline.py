@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -182,7 +183,23 @@ def slack(
     for message in messages:
         indent = "    " if message.get("thread_ts") not in (None, "", message["ts"]) else ""
         head = "" if indent else f"{message['channel']} {message.get('received_at', '')}\n"
-        console.say(head + "\n".join(indent + line for line in message["text"].splitlines()) + "\n")
+        console.say(head + "\n".join(indent + line for line in lines_of(message)) + "\n")
+
+
+def lines_of(message: dict[str, Any]) -> list[str]:
+    """A caught message as text: its own, then what its blocks say beyond that."""
+    texts = message["text"].splitlines()
+    for attachment in message.get("attachments") or []:
+        for block in attachment.get("blocks", [])[2:]:  # the first two say what the text does
+            parts = [block.get("text"), *block.get("fields", []), *block.get("elements", [])]
+            texts += [line for part in parts if part for line in _unmarked(part["text"]).splitlines() if line]
+    return texts
+
+
+def _unmarked(text: str) -> str:
+    plain = re.sub(r"\*(.+?)\*\n?", lambda found: f"{found[1].rstrip(':')}: ", text).replace("```", "")
+    plain = re.sub(r"<(\S+?)\|(.+?)>", r"\2: \1", plain)
+    return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def caught(place: Place, channel: str | None = None) -> list[dict[str, Any]]:

@@ -51,7 +51,8 @@ class Alerts:
 
     def send(self, channel: str, message: Message, *, reply_to: Sent | None = None) -> Sent:
         """Sends the message, in the thread of `reply_to` where there is one. Raises AlertsDown."""
-        text, attached = escape(plain(message)), [attachment(message)]
+        # The blocks say all of it; beside them the text is shown too, and in notifications alone.
+        text, attached = escape(plain(message).splitlines()[0]), [attachment(message)]
         try:
             if self._bot:
                 answer = self._bot.chat_postMessage(
@@ -75,7 +76,10 @@ class Alerts:
             return
         try:
             self._bot.chat_update(
-                channel=sent.channel, ts=sent.ts, text=escape(plain(message)), attachments=[attachment(message)]
+                channel=sent.channel,
+                ts=sent.ts,
+                text=escape(plain(message).splitlines()[0]),
+                attachments=[attachment(message)],
             )
         except (SlackClientError, OSError) as error:
             raise self._down(error) from None

@@ -59,6 +59,11 @@ class Status(msgspec.Struct, frozen=True):
         return self.connector.state == "RUNNING" and bool(self.tasks) and all(t.state == "RUNNING" for t in self.tasks)
 
     @property
+    def failed(self) -> bool:
+        """The connector or one of its tasks is FAILED."""
+        return "FAILED" in (self.connector.state, *(task.state for task in self.tasks))
+
+    @property
     def trace(self) -> str:
         """The first line of the first trace, empty without one."""
         traces = [self.connector.trace, *(task.trace for task in self.tasks)]

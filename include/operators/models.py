@@ -64,7 +64,9 @@ class DbtBuild(BaseOperator):
         if not todo:
             return {}
         try:
-            records = build(where, self.warehouse, endpoint(WAREHOUSES[self.warehouse]), group, todo, until(ti))
+            records = build(
+                where, self.warehouse, endpoint(WAREHOUSES[self.warehouse]), group, todo, until_ms=until(ti)
+            )
         except BuildError as error:
             raise AirflowException(str(error)) from error
         bad = [group.models[uid] for uid, record in records.items() if record.verdict != "good"]

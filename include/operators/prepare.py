@@ -93,6 +93,12 @@ class EnsureConnectors(BaseOperator):
                 if found is None or differing:
                     await client.put(name, config)
                     changed.append(f"made {name}" if found is None else f"changed {name}: {', '.join(differing)}")
+                elif (status := await client.status(name)) and status.failed:
+                    # A new config restarts a connector; a failed one with the right config stays failed.
+                    await client.restart(name, only_failed=True)
+                    changed.append(f"restarted {name}, which had failed: {status.trace}")
+            if changed:
+                await asyncio.sleep(SETTLE_S)  # the status told before that is the one from before
             for name in wanted:
                 await client.until_healthy(name)
             await asyncio.sleep(SETTLE_S)

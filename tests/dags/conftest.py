@@ -28,11 +28,18 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], 
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("a DAG file must ask for no connection and no network")
 
-    patch.setattr(socket.socket, "connect", refuse)
-    patch.setattr(BaseHook, "get_connection", refuse)
-    logging.disable(logging.INFO)
-    yield lambda path: DagBag(path)
-    logging.disable(logging.NOTSET)
+    def loaded(path: Path) -> Any:
+        # Only while the file is read: the session has other tests, which do need a network.
+        with pytest.MonkeyPatch.context() as meanwhile:
+            meanwhile.setattr(socket.socket, "connect", refuse)
+            meanwhile.setattr(BaseHook, "get_connection", refuse)
+            logging.disable(logging.INFO)
+            try:
+                return DagBag(path)
+            finally:
+                logging.disable(logging.NOTSET)
+
+    yield loaded
     patch.undo()
 
 

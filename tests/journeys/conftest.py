@@ -22,10 +22,15 @@ def _free(offset: int) -> bool:
     return True
 
 
+def free_offset(first: int) -> int:
+    """A port offset at which nothing listens, from `first` on."""
+    return next(offset for offset in range(first, first + 3000, 100) if _free(offset))
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     home = Path(tempfile.mkdtemp(prefix="floodgate-journeys-"))
-    stack = Stack(home, next(offset for offset in range(10000, 13000, 100) if _free(offset)))
+    stack = Stack(home, free_offset(10000))
     yield stack
     stack.run("down")
     shutil.rmtree(home, ignore_errors=True)

@@ -13,16 +13,15 @@ from pathlib import Path
 import pytest
 
 from local.place import PORTS
+from tests.journeys.conftest import free_offset
 from tests.journeys.stack import ROOT, Stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
-OFFSET = 9000
-
 
 @pytest.fixture
 def other(tmp_path: Path) -> Stack:
-    return Stack(tmp_path / "home", OFFSET)
+    return Stack(tmp_path / "home", free_offset(5500))
 
 
 def one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -34,9 +33,12 @@ def one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
 
 
 def test_a_port_in_use_names_its_owner_and_the_way_out(other: Stack) -> None:
-    with socket.create_server(("127.0.0.1", PORTS["kafka"] + OFFSET)):
+    with socket.create_server(("127.0.0.1", PORTS["kafka"] + other.offset)):
         one_sentence(
-            other.run("up"), f"Port {PORTS['kafka'] + OFFSET} for kafka", str(os.getpid()), "FLOODGATE_PORT_OFFSET"
+            other.run("up"),
+            f"Port {PORTS['kafka'] + other.offset} for kafka",
+            str(os.getpid()),
+            "FLOODGATE_PORT_OFFSET",
         )
     assert other.run("down").returncode == 0
 
@@ -56,7 +58,7 @@ def test_a_disk_without_room(other: Stack, tmp_path: Path) -> None:
     ):
         pytest.skip("needs to mount a small disk: run as root")
     try:
-        one_sentence(Stack(small / "home", OFFSET).run("up"), "free at", str(small))
+        one_sentence(Stack(small / "home", free_offset(5500)).run("up"), "free at", str(small))
     finally:
         subprocess.run(["umount", small], check=True)
 

@@ -19,21 +19,28 @@ GROUP = Group(models={DIM: "dim", FCT: "fct"}, tests={DIM: (), FCT: ("test.p.t",
 GOOD, BAD, OPEN = (Record(verdict, (f"{FCT}: {verdict}",)) for verdict in ("good", "bad", "open"))
 
 
+#: What the run's first task saw: the last offset of each partition and when a row of it landed last (ms).
+LANDED = {"offsets": {"orders/orders/0": [7, 1700], "orders/orders/1": [9, 1600]}, "project": "x"}
+
+
 class Builds(list[list[str]]):
     """What was built, and what comes of it."""
 
     outcome: Any = GOOD
+    until_ms: int | None = None
 
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> Builds:
     made = Builds()
 
-    def build(*args: Any) -> dict[str, Record]:
-        made.append(list(args[-1]))
+    def build(*args: Any, until_ms: int | None = None) -> dict[str, Record]:
+        chosen = args[4]
+        made.append(list(chosen))
+        made.until_ms = until_ms
         if isinstance(made.outcome, Exception):
             raise made.outcome
-        return dict.fromkeys(args[-1], made.outcome)
+        return dict.fromkeys(chosen, made.outcome)
 
     monkeypatch.setattr(models, "build", build)
     monkeypatch.setattr(models, "read", lambda _: None)
@@ -111,6 +118,7 @@ def built(states: dict[str, str | None]) -> Any:
         try_number=1,
         start_date="now",
         get_task_states=lambda dag_id, task_ids, run_ids: {run_ids[0]: states},
+        xcom_pull=lambda task_ids: LANDED if task_ids == "landed" else None,
     )
     task = DbtBuild(task_id="marts.dbt_build", warehouse="clickhouse", folder="models/marts/shop")
     return task.execute({"ti": ti})
@@ -121,6 +129,11 @@ def test_at_first_all_is_built_then_what_was_cleared(builds: Builds) -> None:
     built({"marts.dim": "success", "marts.fct": None})
     assert built({"marts.dim": "success", "marts.fct": "failed"}) == {}
     assert builds == [[DIM, FCT], [FCT]]
+
+
+def test_staging_shows_what_had_landed_when_the_run_began(builds: Builds) -> None:
+    built({"marts.dim": None, "marts.fct": None})
+    assert builds.until_ms == 1700
 
 
 def test_a_bad_model_leaves_the_build_green_with_its_record(builds: Builds) -> None:
