@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,7 +57,15 @@ class Steps:
 
 
 @app.command()
-def demo(as_json: AsJson = False) -> None:
+def demo(
+    clicks: Annotated[
+        Path | None, typer.Option(help="CSV of real clicks to replay.", envvar="FLOODGATE_FASHION_CLICKS")
+    ] = None,
+    transactions: Annotated[
+        Path | None, typer.Option(help="CSV of the transactions.", envvar="FLOODGATE_FASHION_TRANSACTIONS")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Start the stack, let both domains flow from generator to marts, and say what happened and where to look."""
     import msgspec
 
@@ -64,6 +73,7 @@ def demo(as_json: AsJson = False) -> None:
     from commands.facts import contracts, gather
     from commands.pipeline import environed
 
+    fashion = _files(clicks, transactions)
     steps = Steps(quiet=as_json)
     place = _started(steps, quiet=as_json)
     environed()
@@ -80,6 +90,9 @@ def demo(as_json: AsJson = False) -> None:
         with steps.step(f"bursts: {ORDERS} orders and a window of each domain"):
             _ran(airflow, {dag: {} for dag in bursts})
             _ran(airflow, {"burst_ecommerce": {"size": ORDERS}})
+        if fashion:
+            with steps.step("replay of the files of clicks and transactions"):
+                _ran(airflow, {"burst_fashion": fashion})
         with steps.step("every event lands in ClickHouse and in Snowflake"):
             _landed(within_s=120)
         with steps.step("staging, gate and marts in both warehouses"):
@@ -92,6 +105,17 @@ def demo(as_json: AsJson = False) -> None:
     if held := [gate for gate in facts.gates if not gate["passed"]]:
         names = ", ".join(f"{gate['domain']} in {gate['warehouse']}" for gate in held)
         raise CommandError(f"The gate did not pass for {names}: see `floodgate slack`.")
+
+
+def _files(clicks: Path | None, transactions: Path | None) -> dict[str, str]:
+    """The params of a replay; none without files. Raises CommandError for one of the two, and for a missing one."""
+    given = {name: path for name, path in (("clicks", clicks), ("transactions", transactions)) if path}
+    if len(given) == 1:
+        raise CommandError("A replay needs both files: give --clicks and --transactions, or neither.")
+    for name, path in given.items():
+        if not path.is_file():
+            raise CommandError(f"There is no file {path} to take {name} from.")
+    return {name: str(path.resolve()) for name, path in given.items()} | ({"speed": "max"} if given else {})
 
 
 def _started(steps: Steps, *, quiet: bool) -> Place:

@@ -108,6 +108,12 @@ def test_a_bad_file_to_replay_is_told_before_anything_is_produced(stack: Stack, 
     one_sentence(done, "burst_fashion failed at produce")
 
 
+def test_a_demo_with_half_of_the_files_says_so_before_anything_starts(other: Stack) -> None:
+    one_sentence(other.run("demo", "--clicks", "clicks.csv"), "needs both files")
+    one_sentence(other.run("demo", "--clicks", "no.csv", "--transactions", "no.csv"), "There is no file no.csv")
+    assert not (other.home / "run").exists()
+
+
 def test_two_checkouts_run_side_by_side(stack: Stack, other: Stack) -> None:
     """The second one's own services; the first one's are as they were."""
     before = {one["name"]: one["pid"] for one in stack.status()["services"]}
