@@ -46,6 +46,7 @@ def warm() -> Iterator[tuple[Place, Figure]]:
 def cold() -> Figure:
     """`make demo` in a copy of the tree without anything that was made in it, and with empty caches."""
     with tempfile.TemporaryDirectory(prefix="floodgate-cold-") as temporary:
+        Path(temporary).chmod(0o755)  # as open as a folder that one clones into
         copy, caches = Path(temporary) / "floodgate", Path(temporary) / "caches"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*MADE))
         environ = {

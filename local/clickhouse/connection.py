@@ -34,6 +34,9 @@ class Connection:
     def __init__(self, raw: Any, user: User, known_settings: frozenset[str]) -> None:
         self.user, self._raw, self._known = user, raw, known_settings
         self._stream: Any = None
+        # This engine's cache of conditions can keep for a condition alone what a join's filter found out beside it: the
+        # same condition then finds no rows in a query without the join.
+        self.query("SET use_query_condition_cache = 0")
         if user.readonly:
             self.query("SET readonly = 2")
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    {{ landed(source('ecommerce', 'customers'), 'event_id') }}
+    {{ landed(source('ecommerce', 'customers')) }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    {{ landed(source('ecommerce', 'orders'), 'event_id') }}
+    {{ landed(source('ecommerce', 'orders')) }}
 
 ),
 

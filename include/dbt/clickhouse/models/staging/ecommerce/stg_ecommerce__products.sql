@@ -2,7 +2,7 @@ with
 
 source as (
 
-    {{ landed(source('ecommerce', 'products'), 'event_id') }}
+    {{ landed(source('ecommerce', 'products')) }}
 
 ),
 

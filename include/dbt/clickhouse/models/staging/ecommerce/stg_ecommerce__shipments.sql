@@ -2,7 +2,7 @@ with
 
 source as (
 
-    {{ landed(source('ecommerce', 'shipments'), 'event_id') }}
+    {{ landed(source('ecommerce', 'shipments')) }}
 
 ),
 

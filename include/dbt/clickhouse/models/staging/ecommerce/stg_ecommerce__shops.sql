@@ -2,7 +2,7 @@ with
 
 source as (
 
-    {{ landed(source('ecommerce', 'shops'), 'event_id') }}
+    {{ landed(source('ecommerce', 'shops')) }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 source as (
 
-    {{ landed(source('fashion', 'streaming_public_transactions'), 'row_id, lsn', also='row_id, lsn, ') }}
+    {{ landed(source('fashion', 'streaming_public_transactions'), also='row_id, lsn, ') }}
 
 ),
 
