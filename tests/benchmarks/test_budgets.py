@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from benchmarks import __main__ as program
-from benchmarks import gate, page
+from benchmarks import gate, page, results
 from benchmarks.budgets import BUDGETS, Budget, Figure
+from benchmarks.results import Measured
 from include.expectations import load
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +38,18 @@ def test_facts_are_for_programs_and_the_table_for_people() -> None:
         {"name": "told", "value": 12345.6, "unit": "events", "budget": None, "met": None},
         {"name": "slow:x.py", "value": 2.35, "unit": "s", "budget": 2, "met": False},
     ]
-    assert page.table(figures).splitlines()[2:] == [
-        "| a thing (`x.py`) | 2.35 s | at most 2 s | **no** |",
-        "| a rate | 12,346 events |  |  |",
+    assert page.table(Measured(figure, NOON, 1.25) for figure in figures).splitlines()[2:] == [
+        "| a thing (`x.py`) | 2.35 s | at most 2 s | **no** | 2026-01-05 12:00, 1.2 |",
+        "| a rate | 12,346 events |  |  | 2026-01-05 12:00, 1.2 |",
     ]
+
+
+def test_what_was_measured_is_kept_until_it_is_measured_again(tmp_path: Path) -> None:
+    path = tmp_path / "results" / "figures.json"
+    first = [Measured(Figure("slow", 1, name), NOON, 0.5) for name in ("a.py", "gone.py")]
+    results.keep([*first, Measured(Figure("told", 7), NOON, 0.5)], path)
+    again = Measured(Figure("slow", 2, "a.py"), NOON, 0.7)
+    assert results.keep([again], path) == results.kept(path) == [Measured(Figure("told", 7), NOON, 0.5), again]
 
 
 def test_the_statement_counts_what_the_suite_asks() -> None:
@@ -44,15 +57,12 @@ def test_the_statement_counts_what_the_suite_asks() -> None:
     assert set(re.findall(r" as (\w+?),?\n", gate.STATEMENT.read_text())) == asked
 
 
-def test_a_page_of_a_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        program.main(["--only", "parse", "--write"])
-    assert "--write describes a whole run" in capsys.readouterr().err
-
-
 def test_what_cannot_be_measured_is_told_and_spoils_nothing_else(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    kept: list[Measured] = []
+    monkeypatch.setattr(results, "keep", kept.extend)
+
     def broken() -> object:
         yield Figure("slow", 1)
         raise RuntimeError("no broker")
@@ -63,3 +73,4 @@ def test_what_cannot_be_measured_is_told_and_spoils_nothing_else(
     assert said.out.count('"name"') == 2
     assert "no broker" in said.err
     assert "not measured: parse" in said.err
+    assert [one.figure.of for one in kept] == ["share"]
