@@ -229,7 +229,9 @@ def _as_user() -> tuple[str, ...]:
     user = (f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups")
     # The kernel forgets, at a change of user, the signal that ends a child with its parent: it is to be kept.
     keep = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--pdeathsig=keep")
-    return (shutil.which("setpriv") or "setpriv", *user, *keep, "--")
+    # Else access(), by which initdb looks for its own programs, would go without the capability.
+    fixed = "--securebits=+no_setuid_fixup"
+    return (shutil.which("setpriv") or "setpriv", *user, *keep, fixed, "--")
 
 
 def _programs(place: Place) -> Path:

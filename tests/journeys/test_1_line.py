@@ -56,7 +56,7 @@ def test_01_demo_ends_well_and_says_what_happened(stack: Stack) -> None:
         (domain, warehouse) for domain in ("ecommerce", "fashion") for warehouse in BOTH
     }
     assert all(connector["state"] == "RUNNING" for connector in told["connectors"])
-    assert all(mart["rows"] is not None for mart in told["marts"])
+    assert [mart for mart in told["marts"] if not mart["rows"]] == []
     assert told["problems"] == []
     print(json.dumps(told["steps"]))
 
