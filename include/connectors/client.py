@@ -95,9 +95,9 @@ class ConnectClient:
         return msgspec.convert(await self._request("GET", "/connectors"), list[str])
 
     async def statuses(self) -> dict[str, Status]:
-        """Every connector's status, in one request: name -> Status."""
+        """Every connector's status, in one request: name -> Status; one that has none yet is left out."""
         found = await self._request("GET", "/connectors", params={"expand": "status"})
-        return {name: msgspec.convert(one["status"], Status) for name, one in found.items()}
+        return {name: msgspec.convert(one["status"], Status) for name, one in found.items() if one.get("status")}
 
     async def status(self, name: str) -> Status | None:
         """One connector's status; None where there is no such connector (or it was made this moment)."""

@@ -71,3 +71,13 @@ def test_what_was_refused_is_not_asked_again(serve: Callable[[Answers], Endpoint
 def test_a_failed_task_is_told_with_its_cause_and_what_to_do(serve: Callable[[Answers], Endpoint]) -> None:
     with pytest.raises(ConnectError, match="ConnectException: refused; mend that, then restart it"):
         ask(serve([(200, FAILED)]), lambda client: client.until_healthy("c"))
+
+
+def test_a_connector_that_has_no_status_yet_is_left_out(serve: Callable[[Answers], Endpoint]) -> None:
+    """As a worker that has just started tells of it."""
+
+    async def asked() -> dict[str, Any]:
+        async with ConnectClient(serve([(200, {"c": {"status": FAILED}, "new": {}})])) as connect:
+            return dict(await connect.statuses())
+
+    assert list(asyncio.run(asked())) == ["c"]
