@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,23 +74,37 @@ def gather(place: Place) -> Facts:
         marts = [pool.submit(ask, mart_rows, name, everywhere) for name in WAREHOUSES]
         return Facts(
             services=control.status(place)["services"],
-            streams=[
-                Stream(
-                    domain=contract.domain,
-                    topic=topic.name,
-                    produced=_of(produced.result(), topic.name),
-                    clickhouse=_of(landed["clickhouse"].result(), topic.name),
-                    snowflake=_of(landed["snowflake"].result(), topic.name),
-                    rejected=_of(rejected.result(), topic.name),
-                )
-                for contract in everywhere
-                for topic in contract.topics
-            ],
+            streams=_streams(
+                everywhere,
+                produced.result(),
+                {name: found.result() for name, found in landed.items()},
+                rejected.result(),
+            ),
             connectors=connectors.result() or [],
             gates=gates.result() or [],
             marts=[row for rows in marts for row in rows.result() or []],
             problems=sorted(set(problems)),
         )
+
+
+def _streams(
+    everywhere: Iterable[Contract],
+    produced: dict[str, int] | None,
+    landed: Mapping[str, dict[str, int] | None],
+    rejected: dict[str, int] | None,
+) -> list[Stream]:
+    return [
+        Stream(
+            domain=contract.domain,
+            topic=topic.name,
+            produced=_of(produced, topic.name),
+            clickhouse=_of(landed["clickhouse"], topic.name),
+            snowflake=_of(landed["snowflake"], topic.name),
+            rejected=_of(rejected, topic.name),
+        )
+        for contract in everywhere
+        for topic in contract.topics
+    ]
 
 
 def _of(counted: dict[str, int] | None, topic: str) -> int | None:
@@ -104,18 +118,9 @@ def streams(everywhere: Iterable[Contract]) -> list[Stream]:
         produced = pool.submit(produced_events)
         rejected = pool.submit(rejected_records, some)
         landed = {name: pool.submit(landed_events, name, some) for name in WAREHOUSES}
-        return [
-            Stream(
-                domain=contract.domain,
-                topic=topic.name,
-                produced=produced.result().get(topic.name, 0),
-                clickhouse=landed["clickhouse"].result().get(topic.name, 0),
-                snowflake=landed["snowflake"].result().get(topic.name, 0),
-                rejected=rejected.result().get(topic.name, 0),
-            )
-            for contract in some
-            for topic in contract.topics
-        ]
+        return _streams(
+            some, produced.result(), {name: found.result() for name, found in landed.items()}, rejected.result()
+        )
 
 
 def produced_events() -> dict[str, int]:
