@@ -29,7 +29,7 @@ def _free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def until(what: Callable[[], Any], within_s: float = 15.0) -> Any:
+def until(what: Callable[[], Any], within_s: float = 45.0) -> Any:
     """The first true answer of `what`; fails with the last one."""
     deadline = time.monotonic() + within_s
     while not (answer := what()):
@@ -98,7 +98,7 @@ class Kafka:
             producer.produce(topic, value, key, partition=partition, **more)
         assert producer.flush(20) == 0
 
-    def read(self, topic: str, count: int, within_s: float = 15.0) -> list[Any]:
+    def read(self, topic: str, count: int, within_s: float = 45.0) -> list[Any]:
         """Every message of a topic, at least `count` of them."""
         settings = {"bootstrap.servers": self.bootstrap, "group.id": uuid.uuid4().hex, "auto.offset.reset": "earliest",
                     "enable.auto.commit": False}  # fmt: skip
