@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 ENDED = ("success", "failed")
 
 
+class NotThere(CommandError):
+    """Airflow knows no such thing."""
+
+
 class Airflow:
     """A signed-in client; every method raises CommandError with what to do. Use as a context manager."""
 
     def __init__(self, url: str, user: str, password: str) -> None:
         self.url = url.rstrip("/")
+        self._asset_ids: dict[str, int] = {}
         self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
         answer = self._send("POST", "/auth/token", json={"username": user, "password": password})
         self._http.headers["Authorization"] = f"Bearer {answer['access_token']}"
@@ -115,12 +120,35 @@ class Airflow:
 
     def asset_state(self, name: str) -> dict[str, Any]:
         """Everything in the state store of an asset; empty where the asset is not known yet."""
-        assets = self._api("GET", "/assets", params={"name_pattern": name, "limit": 100})["assets"]
-        ids = [asset["id"] for asset in assets if asset["name"] == name]
-        if not ids:
+        asset_id = self._asset_id(name)
+        if asset_id is None:
             return {}
-        found = self._api("GET", f"/assets/{ids[0]}/state-store", params={"limit": 100})
+        found = self._api("GET", f"/assets/{asset_id}/state-store", params={"limit": 100})
         return {entry["key"]: entry["value"] for entry in found["asset_state_store"]}
+
+    def asset_value(self, name: str, key: str) -> Any:
+        """What an asset's state store holds under a key; None where there is no such thing yet."""
+        asset_id = self._asset_id(name)
+        if asset_id is None:
+            return None
+        try:
+            return self._api("GET", f"/assets/{asset_id}/state-store/{key}")["value"]
+        except NotThere:
+            return None
+
+    def _asset_id(self, name: str) -> int | None:
+        if name not in self._asset_ids:
+            assets = self._api("GET", "/assets", params={"name_pattern": name, "limit": 100})["assets"]
+            self._asset_ids |= {asset["name"]: int(asset["id"]) for asset in assets}
+        return self._asset_ids.get(name)
+
+    def pool_slots(self, name: str) -> int:
+        """How many tasks a pool lets run at once."""
+        return int(self._api("GET", f"/pools/{name}")["slots"])
+
+    def set_pool_slots(self, name: str, slots: int) -> None:
+        """Gives a pool so many slots; with 0 what asks for it waits."""
+        self._api("PATCH", f"/pools/{name}", params={"update_mask": "slots"}, json={"slots": slots})
 
     def link(self, dag_id: str, run_id: str) -> str:
         """The run's page."""
@@ -144,7 +172,8 @@ class Airflow:
             detail = answer.json().get("detail", answer.text)
         except ValueError:
             detail = answer.text
-        raise CommandError(f"Airflow: {method} {path}: {answer.status_code} {str(detail)[:400]}")
+        kind = NotThere if answer.status_code == 404 else CommandError
+        raise kind(f"Airflow: {method} {path}: {answer.status_code} {str(detail)[:400]}")
 
 
 def connect(place: Place) -> Airflow:

@@ -124,14 +124,18 @@ def streams(everywhere: Iterable[Contract]) -> list[Stream]:
 
 
 def produced_events() -> dict[str, int]:
-    """Topic -> distinct events, by the receipts in Kafka."""
-    from include.kafka import receipts
+    """Topic -> distinct events, by the receipts in Kafka and, for records of others, by their redrives."""
+    from include.kafka import receipts, redrives
 
-    return receipts.produced(receipts.read(connections.from_env(connections.KAFKA)))
+    kafka = connections.from_env(connections.KAFKA)
+    told = receipts.read(kafka)
+    sent = redrives.beyond_receipts(redrives.read(kafka).values(), told.values())
+    produced = receipts.produced(told)
+    return {topic: produced.get(topic, 0) + sent.get(topic, 0) for topic in produced.keys() | sent.keys()}
 
 
 def rejected_records(everywhere: Iterable[Contract]) -> dict[str, int]:
-    """Topic -> distinct records in the dead letters of its domain."""
+    """Topic -> distinct records in the dead letters of its domain that were neither sent again nor parked."""
     from include.kafka import dead_letters
 
     totals: dict[str, int] = {}

@@ -15,7 +15,7 @@ from local.place import PlaceError
 from local.service import ServiceError
 
 # In the order of the help.
-ROOMS = ("stack", "pipeline", "faults", "demo")
+ROOMS = ("stack", "pipeline", "ledger", "redrive", "faults", "replay", "demo")
 EXPECTED = (PlaceError, ServiceError, console.CommandError)
 
 

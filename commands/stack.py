@@ -106,7 +106,7 @@ def _welcome(place: Place, names: set[str]) -> None:
 
 def _judge(place: Place, last: dict[str, Any], waited: bool) -> None:
     """Raises CommandError where a stack that was waited for is not ready."""
-    from local import control
+    from local import control, holding
 
     services = last["services"]
     if failed := [service for service in services if service["state"] == "failed"]:
@@ -116,6 +116,12 @@ def _judge(place: Place, last: dict[str, Any], waited: bool) -> None:
     if last["supervisor"] is None:
         said = control.last_words(place, "supervisor", 1) or "no word in its log"
         raise console.CommandError(f"The supervisor has ended: {said}; see `floodgate logs supervisor`.")
+    held = [service for service in services if service["waiting_for"] == holding.WORDS]
+    if waited and held:
+        raise console.CommandError(
+            f"{', '.join(service['name'] for service in held)} is down, {holding.WORDS}: `floodgate break` lists the "
+            "faults, and --undo lets it go."
+        )
     if waited and (late := [service for service in services if service["state"] != "ready"]):
         words = [f"{service['name']} is not ready: {service['waiting_for']}" for service in late]
         words.append(

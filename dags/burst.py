@@ -17,7 +17,7 @@ then the domain's owner reads the log of `produce` (the broker did not answer, a
 from airflow.sdk import DAG
 
 from include.operators import assets
-from include.operators.bursts import PlanBurst, ProduceBurst, params, schedule
+from include.operators.bursts import POOL, PlanBurst, ProduceBurst, params, schedule
 from include.operators.defaults import defaults
 from include.operators.parsing import contracts
 
@@ -30,5 +30,5 @@ for contract in contracts("burst"):
     ):
         plan = PlanBurst(task_id="plan", domain=contract.domain)
         ProduceBurst.partial(
-            task_id="produce", domain=contract.domain, outlets=[assets.bursts(contract.domain)]
+            task_id="produce", domain=contract.domain, pool=POOL, outlets=[assets.bursts(contract.domain)]
         ).expand(part=plan.output)

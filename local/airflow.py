@@ -6,6 +6,7 @@ supervisor does: keys and certificates that another service makes at its first s
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -14,7 +15,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -32,6 +33,8 @@ PROGRAMS = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 MIGRATION_TIMEOUT_S = 300
+#: Name -> slots and description; airflow_settings.yaml has the same for a real Airflow.
+POOLS = {"bursts": (4, "Bursts of all domains; with 0 slots nothing is produced")}
 
 
 def services(place: Place) -> tuple[Service, ...]:
@@ -156,33 +159,52 @@ def prepare(place: Place) -> None:
 def _migrate() -> int:
     """In the runtime's Python: migrates unless this Airflow was the last to do so and the database still says the same.
 
-    Asking takes 0.2 s, finding out by importing Airflow 5 s and more.
+    Asking takes 0.2 s, finding out by importing Airflow 5 s and more. Pools are made by the way.
     """
     place = here()
     record = place.data("airflow") / "schema.json"
     version = metadata.version("apache-airflow-core")
-    if record.exists() and json.loads(record.read_text()) == [version, _revision()]:
-        return 0
-    done = subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=False)
-    if done.returncode == 0:
+    if not record.exists() or json.loads(record.read_text()) != [version, _revision()]:
+        done = subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=False)
+        if done.returncode:
+            return done.returncode
         record.write_text(json.dumps([version, _revision()]))
-    return done.returncode
+    _pools()
+    return 0
 
 
 def _revision() -> str | None:
     """The metadata database's Alembic revision; None where there is no such table yet."""
+    with _cursor() as cursor:
+        cursor.execute("select to_regclass('public.alembic_version')")
+        if cursor.fetchone() == (None,):
+            return None
+        cursor.execute("select version_num from alembic_version")
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
+def _pools() -> None:
+    """Makes the pools that tasks ask for; one that is there stays as somebody has set it."""
+    insert = (
+        "insert into slot_pool (pool, slots, description, include_deferred) values (%s, %s, %s, false) "
+        "on conflict (pool) do nothing"
+    )
+    with _cursor() as cursor:
+        for name, (slots, description) in POOLS.items():
+            cursor.execute(insert, (name, slots, description))
+
+
+@contextlib.contextmanager
+def _cursor() -> Iterator[Any]:
+    """A cursor of the metadata database, which commits at its end."""
     import psycopg2
 
     url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg2", "")
     connection = psycopg2.connect(url, connect_timeout=5)
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("select to_regclass('public.alembic_version')")
-            if cursor.fetchone() == (None,):
-                return None
-            cursor.execute("select version_num from alembic_version")
-            row = cursor.fetchone()
-            return row[0] if row else None
+        with connection, connection.cursor() as cursor:
+            yield cursor
     finally:
         connection.close()
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from local import preflight, processes, supervisor
+import psutil
+
+from local import holding, preflight, processes, supervisor
 from local.logfile import tail
 from local.place import Place, PlaceError
 from local.supervisor import remains, services
@@ -71,6 +75,7 @@ def start(place: Place, only: Sequence[str] = (), command: Sequence[str] | None 
         names = [word for name in only for word in ("--only", name)]
         command = [str(place.emulators_python), "-m", "local", "up", *names]
     (_run(place) / "status.json").unlink(missing_ok=True)
+    holding.release_all(place)
     log = place.log("supervisor")
     begun_at = log.stat().st_size if log.exists() else 0
     with log.open("ab") as output:
@@ -103,12 +108,13 @@ def _own_environment(place: Place) -> dict[str, str]:
 
 
 def watch(place: Place, every_s: float = 0.3) -> Iterator[dict[str, Any]]:
-    """The status again and again, the last one when all are ready, one has failed, or no supervisor lives."""
+    """The status again and again, the last one when all are ready that are not held, one has failed, or no supervisor
+    lives."""
     while True:
         now = status(place)
         yield now
-        states = {service["state"] for service in now["services"]}
-        if states == {"ready"} or "failed" in states or now["supervisor"] is None:
+        states = {service["state"] for service in now["services"] if service["waiting_for"] != holding.WORDS}
+        if states <= {"ready"} or "failed" in states or now["supervisor"] is None:
             return
         time.sleep(every_s)
 
@@ -123,12 +129,66 @@ def stop(place: Place) -> list[str]:
     if living is not None:
         processes.end([living], within_s=STOP_WITHIN_S)
     processes.end(remains(place), within_s=supervisor.ORPHANS_WITHIN_S)
+    holding.release_all(place)
     left = [f"{processes.describe(process)} is still there." for process in remains(place)]
     if not left:
         for record in _run(place).glob("*.json"):
             if processes.recorded(record) or record.name == "supervisor.json":
                 record.unlink(missing_ok=True)
     return left + preflight.ports_in_use(ports)
+
+
+def hold(place: Place, name: str, within_s: float = 60.0) -> None:
+    """Ends a service and keeps it down until `release`, or until the stack goes down; waits until it has ended.
+
+    Raises PlaceError: no such service runs here, or it has not ended in time (it is held all the same).
+    """
+    _service(place, name)
+    holding.hold(place, name)
+    _until(place, name, lambda now: now["state"] == "stopped", within_s, "has not ended")
+
+
+def release(place: Place, name: str, within_s: float = 180.0) -> None:
+    """Lets a held service be started again and waits until it is ready; raises PlaceError as `hold` does."""
+    holding.release(place, name)
+    _until(place, name, lambda now: now["state"] == "ready", within_s, "is not ready")
+
+
+def freeze(place: Place, name: str) -> int:
+    """Stops every process of a service where it stands (SIGSTOP), as one that hangs; gives how many. PlaceError."""
+    return _signal(place, name, signal.SIGSTOP)
+
+
+def thaw(place: Place, name: str) -> int:
+    """Lets a service that was frozen go on (SIGCONT); gives the number of its processes. Raises PlaceError."""
+    return _signal(place, name, signal.SIGCONT)
+
+
+def _signal(place: Place, name: str, number: signal.Signals) -> int:
+    _service(place, name)
+    found = processes.family(processes.marked(place.home, name))
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
+    return len(found)
+
+
+def _service(place: Place, name: str) -> dict[str, Any]:
+    known = status(place)
+    if known["supervisor"] is None:
+        raise PlaceError(f"No stack runs at {place.home}: `floodgate up` starts it.")
+    found = next((service for service in known["services"] if service["name"] == name), None)
+    if found is None:
+        raise PlaceError(f"The stack at {place.home} has no service {name!r}.")
+    return dict(found)
+
+
+def _until(place: Place, name: str, holds: Callable[[dict[str, Any]], bool], within_s: float, otherwise: str) -> None:
+    deadline = time.monotonic() + within_s
+    while not holds(_service(place, name)):
+        if time.monotonic() > deadline:
+            raise PlaceError(f"{name} {otherwise} after {within_s:.0f} s: see `floodgate logs {name}`.")
+        time.sleep(0.1)
 
 
 def _living_supervisor(place: Place) -> Any:

@@ -2,7 +2,7 @@
 
 States: `starting` (alive or about to be, not answering yet; `waiting_for` says what for), `ready`, `restarting` (died,
 a pause before the next start), `failed` (died too often or could not be prepared; tried again each half minute),
-`stopped`.
+`stopped` (at the end, or as long as somebody holds it: see `holding`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from local import logfile, preflight, private, processes
+from local import holding, logfile, preflight, private, processes
 from local.place import Place, PlaceError
 from local.service import Service, ServiceError
 
@@ -91,6 +91,9 @@ class Keeper(threading.Thread):
     def run(self) -> None:
         """Starts, watches, restarts; returns after `stop`, with nothing of the service left."""
         while not self._ending.is_set():
+            if self._held():
+                self._rest()
+                continue
             begun = time.monotonic()
             self._was_ready = False
             try:
@@ -104,22 +107,37 @@ class Keeper(threading.Thread):
                 self._deaths += 1
                 reason = f"{type(error).__name__}: {error}"
             self._end_all()
-            if not self._ending.is_set():
+            if not self._ending.is_set() and not self._held():
                 self._pause(reason)
         self._tell("stopped", None)
         self._log.close()
 
+    def _held(self) -> bool:
+        return holding.is_held(self.place, self.service.name)
+
+    def _over(self) -> bool:
+        """Whether the service is to be down, for good or as long as it is held."""
+        return self._ending.is_set() or self._held()
+
+    def _rest(self) -> None:
+        """Waits while the service is held; its deaths before count no more, for it begins afresh."""
+        self._say(holding.WORDS)
+        self._tell("stopped", holding.WORDS)
+        while not self._ending.wait(self.pace.tick_s) and self._held():
+            pass
+        self._deaths = 0
+
     def _one_life(self) -> str:
         """One start to its end; gives why it ended."""
         self._tell("starting", None)
-        while (need := self._blocked_by(self.service)) and not self._ending.is_set():
+        while (need := self._blocked_by(self.service)) and not self._over():
             self._tell("starting", need)
             self._ending.wait(self.pace.tick_s)
-        if self._ending.is_set():
+        if self._over():
             return ""
         self._tell("starting", "its preparation")
         self.service.prepare()
-        if self._ending.is_set():
+        if self._over():
             return ""
         preflight.check_ports(dict.fromkeys(self.service.ports, self.service.name))
         child = self._spawn()
@@ -130,7 +148,7 @@ class Keeper(threading.Thread):
     def _watch(self, child: subprocess.Popen[bytes], started: float) -> str:
         answered = next_look = next_record = started
         while child.poll() is None:
-            if self._ending.wait(self.pace.tick_s):
+            if self._ending.wait(self.pace.tick_s) or self._held():
                 return ""
             now = time.monotonic()
             if now < next_look:
@@ -233,7 +251,10 @@ class Keeper(threading.Thread):
         self._say(f"{reason}; next start in {pause:.0f} s")
         hint = reason if reason.endswith(".") else f"{reason}; see `floodgate logs {self.service.name}`"
         self._tell("failed" if failed else "restarting", hint)
-        if not self._ending.wait(pause):
+        until = time.monotonic() + pause
+        while not self._over() and (left := until - time.monotonic()) > 0:
+            self._ending.wait(min(left, self.pace.tick_s))
+        if not self._over():
             self.state.restarts += 1
 
     def _tell(self, state: str, waiting_for: str | None, pid: int | None = None) -> None:

@@ -10,7 +10,7 @@ import re
 from include.connections import Endpoint
 from include.contracts import Contract
 from include.warehouses import WarehouseError
-from include.warehouses.clickhouse import http_port, secure
+from include.warehouses.clickhouse import LANDS_WITH, http_port, secure
 from include.warehouses.landing import LANDING
 from include.warehouses.snowflake import private_key_pem
 
@@ -47,7 +47,7 @@ def _clickhouse(contract: Contract, endpoint: Endpoint) -> Config:
         "topic2TableMap": ",".join(f"{topic.name}={topic.table}" for topic in contract.topics),
         "exactlyOnce": "false",  # landing keys make it so where it is read
         "ignorePartitionsWhenBatching": "true",
-        "clickhouseSettings": "date_time_input_format=best_effort,input_format_skip_unknown_fields=1",
+        "clickhouseSettings": ",".join(f"{name}={value}" for name, value in LANDS_WITH.items()),
     }
 
 

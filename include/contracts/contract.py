@@ -30,6 +30,13 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
         return (int(match[1]), int(match[2])) if match else None
 
 
+class Sequence(msgspec.Struct, frozen=True, kw_only=True):
+    """A field that grows by one within each value of another: a hole in it is a loss at the source."""
+
+    field: str
+    by: str
+
+
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """One Kafka topic and the landing table it ends in.
 
@@ -49,6 +56,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     retention_s: int = 7 * 86400
     change_events: bool = False
     floor: int | None = None
+    sequence: Sequence | None = None
 
 
 class Burst(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +68,11 @@ class Burst(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
-    """One domain: its topics, its owner, its promises. `latency_s`: from event to landing."""
+    """One domain: its topics, its owner, its promises.
+
+    `latency_s`: from event to landing. `late_after_s`: an event that is older than this when it is produced is late.
+    `approve_above`: rows that are healed without asking a person, at most.
+    """
 
     domain: str
     title: str
@@ -73,11 +85,18 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     topics: tuple[Topic, ...]
     burst: Burst | None = None
     latency_s: int = 60
+    late_after_s: int = 3600
+    approve_above: int = 10_000
 
     @property
     def dead_letters(self) -> str:
         """The topic that both of the domain's connectors send bad records to."""
         return f"{self.domain}.dlq"
+
+    @property
+    def parked(self) -> str:
+        """The topic of dead letters that were sent again often enough."""
+        return f"{self.domain}.parked"
 
     @property
     def tables(self) -> dict[str, tuple[Topic, ...]]:

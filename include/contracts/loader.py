@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from include.contracts.contract import Burst, Contract, Field, Topic, table_name
+from include.contracts.contract import Burst, Contract, Field, Sequence, Topic, table_name
 from include.contracts.odcs import Custom, DataContract, Property, SchemaObject
 
 FOLDER = Path(__file__).parent
@@ -135,7 +135,7 @@ def _topic_mistakes(topic: SchemaObject) -> Iterator[str]:
     if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", topic.name):
         yield f"{where}: not a name Kafka takes"
     custom = _custom(topic.custom_properties)
-    known = {"key", "eventId", "eventTime", "partitions", "cleanup", "landingTable", "changeEvents"}
+    known = {"key", "eventId", "eventTime", "partitions", "cleanup", "landingTable", "changeEvents", "sequence"}
     for name in custom.keys() - known:
         yield f"{where}.customProperties: unknown property {name!r}; known are {', '.join(sorted(known))}"
     for name in {"key", "eventTime"} - custom.keys():
@@ -150,7 +150,21 @@ def _topic_mistakes(topic: SchemaObject) -> Iterator[str]:
                 yield f"{where}.customProperties: {alternative!r} leads to no field"
     if "eventId" not in custom and not any(p.primary_key for p in topic.properties):
         yield f"{where}: no field is primaryKey and no eventId is given, so an event could count twice"
+    yield from _sequence_mistakes(where, custom.get("sequence"), topic.properties)
     yield from _field_mistakes(where, topic.properties)
+
+
+def _sequence_mistakes(where: str, sequence: Any, properties: tuple[Property, ...]) -> Iterator[str]:
+    if sequence is None:
+        return
+    try:
+        named = msgspec.convert(sequence, Sequence)
+    except msgspec.ValidationError as error:
+        yield f"{where}.customProperties.sequence: {error}"
+        return
+    for name in (named.field, named.by):
+        if not _leads_to_a_field([name], properties):
+            yield f"{where}.customProperties.sequence: {name!r} leads to no field"
 
 
 def _leads_to_a_field(names: list[str], properties: tuple[Property, ...]) -> bool:
@@ -208,6 +222,8 @@ def _contract(raw: DataContract) -> Contract:
         topics=tuple(_topic(topic, raw.domain, retention_s, sla.get(("floor", topic.name))) for topic in raw.schema),
         burst=msgspec.convert(custom["burst"], Burst) if custom.get("burst") else None,
         latency_s=int(latency.value * _SECONDS[latency.unit]) if latency else 60,
+        late_after_s=int(custom.get("lateAfter", 3600)),
+        approve_above=int(custom.get("approveAbove", 10_000)),
     )
 
 
@@ -230,6 +246,7 @@ def _topic(raw: SchemaObject, domain: str, retention_s: int, floor: Any) -> Topi
         retention_s=retention_s,
         change_events=bool(custom.get("changeEvents", False)),
         floor=int(floor.value) if floor else None,
+        sequence=msgspec.convert(custom["sequence"], Sequence) if custom.get("sequence") else None,
     )
 
 

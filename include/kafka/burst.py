@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import time
 import zlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -21,13 +19,8 @@ from include.kafka.errors import KafkaError, Trouble, topic_missing
 from include.kafka.receipts import TOPIC as RECEIPTS
 from include.kafka.receipts import Receipt
 from include.kafka.topics import MOST_BYTES
+from include.kafka.transaction import DELIVER_S, abort, attempt, settings
 
-log = logging.getLogger(__name__)
-
-#: Longer than a broker takes to come back, so that its restart is a pause and no failure.
-DELIVER_S = 120
-#: After this the broker gives up a transaction whose producer has died; until then readers of its topics wait.
-TRANSACTION_S = 180
 #: Events handed over at a time, and what waits for the broker at most: the memory a burst of any size takes.
 BATCH, BATCH_BYTES = 10_000, 8_000_000
 WAITING, WAITING_BYTES = 100_000, 64_000_000
@@ -91,15 +84,15 @@ def produce(
     trouble = Trouble(endpoint)
     client = producer(endpoint, _settings(burst), trouble)
     partitions = _partitions(client, trouble, contract)
-    _attempt(trouble, "beginning a transaction", lambda: client.init_transactions(DELIVER_S))
+    attempt(trouble, "beginning a transaction", lambda: client.init_transactions(DELIVER_S))
     client.begin_transaction()
     try:
         stretches = _send(client, trouble, events, partitions, progress or (lambda count: None))
         receipts = _receipts(burst, stretches)
         _send(client, trouble, map(_event, receipts), {RECEIPTS: 1}, lambda count: None)
-        _attempt(trouble, f"committing burst {burst}", lambda: client.commit_transaction(DELIVER_S))
+        attempt(trouble, f"committing burst {burst}", lambda: client.commit_transaction(DELIVER_S))
     except BaseException as error:
-        _abort(client, trouble, burst)
+        abort(client, trouble, f"burst {burst}")
         if isinstance(error, KafkaException | BufferError):
             cause = error if isinstance(error, KafkaException) else Cause(Cause._QUEUE_FULL, str(error))
             raise trouble.explain(f"producing burst {burst}", cause) from error
@@ -109,16 +102,8 @@ def produce(
 
 def _settings(burst: BurstId) -> dict[str, Any]:
     return {
-        # One name a burst: a second run of it fences the first off and ends what that had begun, while bursts of other
-        # windows run beside it.
-        "transactional.id": f"floodgate/{burst}",
-        "transaction.timeout.ms": TRANSACTION_S * 1000,
-        "message.timeout.ms": DELIVER_S * 1000,
-        "acks": "all",
-        "enable.idempotence": True,
-        "compression.type": "lz4",
-        "linger.ms": 20,
-        "batch.size": 1_000_000,
+        # One name a burst: a second run of it fences the first off, while bursts of other windows run beside it.
+        **settings(str(burst)),
         "message.max.bytes": MOST_BYTES,
         # Above what is ever left waiting, so that the queue is never full and never reorders.
         "queue.buffering.max.messages": 2 * (WAITING + BATCH),
@@ -227,24 +212,3 @@ def _event(receipt: Receipt) -> Event:
 
 def _moment(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC).replace(microsecond=ms % 1000 * 1000)
-
-
-def _attempt(trouble: Trouble, doing: str, call: Callable[[], None]) -> None:
-    """Makes the call until it succeeds or says that trying again is no use; raises KafkaError."""
-    until = time.monotonic() + DELIVER_S
-    while True:
-        try:
-            return call()
-        except KafkaException as error:
-            if not error.args[0].retriable() or time.monotonic() > until:
-                raise trouble.explain(doing, error) from error
-            log.info("%s: %s; trying again", doing, error)
-
-
-def _abort(client: Producer, trouble: Trouble, burst: BurstId) -> None:
-    try:
-        client.abort_transaction(20)
-    except KafkaException as error:
-        # Broker away, or fenced: as nobody ended the transaction, the broker does, in TRANSACTION_S at the latest.
-        trouble(error.args[0])
-        log.warning("burst %s: its transaction could not be aborted now (%s); none of it is committed", burst, error)

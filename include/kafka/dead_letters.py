@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 
 import msgspec
 from confluent_kafka import Message
 
 from include.connections import Endpoint
 from include.contracts import Contract
+from include.kafka import redrives
 from include.kafka.reading import records
+from include.kafka.redrives import Headers, Place
 
 PREFIX = "__connect.errors."
+LONGEST_KIND = 160
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,30 +32,68 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     key: bytes | None
     value: bytes | None
-    #: When it was rejected, ms since 1970.
+    #: The record's own time in its topic, ms since 1970: a connector keeps it, and tells not when it rejected.
     at_ms: int
+    #: All of them, those of the record and those that tell why.
+    headers: Headers = ()
 
     @property
-    def place(self) -> tuple[str, int, int]:
+    def place(self) -> Place:
         """The one record it is about, however many connectors rejected it."""
         return self.topic, self.partition, self.offset
 
+    @property
+    def times(self) -> int:
+        """How often it was sent again by now."""
+        count = dict(self.headers).get(redrives.COUNT) or b""
+        return int(count) if count.isdigit() else 0
 
-def read(endpoint: Endpoint, contract: Contract) -> Iterator[DeadLetter]:
-    """Every dead letter of a domain, one for each connector that rejected a record; raises KafkaError."""
-    return map(_letter, records(endpoint, contract.dead_letters))
+    @property
+    def origin(self) -> str:
+        """The place of its first rejection, as text."""
+        first = dict(self.headers).get(redrives.OF) or b""
+        return first.decode() if re.fullmatch(rb"[\w.-]+/\d+/\d+", first) else redrives.text(self.place)
+
+    @property
+    def kind(self) -> str:
+        """The reason without what differs from record to record: quotations, numbers, a word in brackets."""
+        line = self.reason.partition("\n")[0][: 10 * LONGEST_KIND]
+        for differing in (r"'[^']*'?", r'"[^"]*"?', r"(?<=\()[^()\s]+(?=\))", r"\b\d+(\.\d+)*\b"):
+            line = re.sub(differing, "…", line)
+        return line[:LONGEST_KIND]
+
+
+def read(endpoint: Endpoint, contract: Contract, since: datetime | None = None) -> Iterator[DeadLetter]:
+    """Every dead letter of a domain, redriven or not, one for each connector that rejected; raises KafkaError.
+
+    With `since`, of records that are not older than that.
+    """
+    letters = map(_letter, records(endpoint, contract.dead_letters, since=since))
+    return letters if since is None else (one for one in letters if one.at_ms >= since.timestamp() * 1000)
+
+
+def rejected(endpoint: Endpoint, contract: Contract) -> Iterator[DeadLetter]:
+    """The dead letters that are still to be dealt with: neither sent again nor parked; raises KafkaError."""
+    done = redrives.read(endpoint)
+    return (letter for letter in read(endpoint, contract) if letter.place not in done)
+
+
+def parked(endpoint: Endpoint, contract: Contract) -> Iterator[DeadLetter]:
+    """The dead letters that were sent again often enough, one for each record; raises KafkaError."""
+    return map(_letter, records(endpoint, contract.parked, missing_ok=True))
 
 
 def count(endpoint: Endpoint, contract: Contract) -> dict[str, int]:
-    """Topic -> distinct records rejected by any connector; raises KafkaError."""
-    places: defaultdict[str, set[tuple[str, int, int]]] = defaultdict(set)
-    for letter in read(endpoint, contract):
+    """Topic -> distinct records rejected by any connector, and not dealt with since; raises KafkaError."""
+    places: defaultdict[str, set[Place]] = defaultdict(set)
+    for letter in rejected(endpoint, contract):
         places[letter.topic].add(letter.place)
     return {topic: len(found) for topic, found in places.items()}
 
 
 def _letter(message: Message) -> DeadLetter:
-    headers: dict[str, bytes | None] = dict(message.headers() or ())  # type: ignore[arg-type]
+    given: Headers = tuple(message.headers() or ())  # type: ignore[arg-type]
+    headers = dict(given)
 
     def told(name: str) -> str:
         return (headers.get(PREFIX + name) or b"").decode(errors="replace").strip()
@@ -70,8 +113,9 @@ def _letter(message: Message) -> DeadLetter:
         key=message.key(),
         value=message.value(),
         at_ms=message.timestamp()[1],
+        headers=given,
     )
 
 
-def _own_place(message: Message) -> tuple[str, int, int]:
+def _own_place(message: Message) -> Place:
     return message.topic() or "", int(message.partition() or 0), int(message.offset() or 0)

@@ -76,7 +76,7 @@ def _forbidden(endpoint: Endpoint, cause: Cause) -> str:
 
 
 def _fenced(endpoint: Endpoint, cause: Cause) -> str:
-    return "another run of the same burst has taken over: nothing of this one counts, see how the other one ends"
+    return "another run of the same burst (or another redrive) took over: nothing of this one counts, see how that ends"
 
 
 def _missing(endpoint: Endpoint, cause: Cause) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+import msgspec
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka import KafkaError as Cause
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
@@ -26,9 +27,28 @@ def watermarks(endpoint: Endpoint, topics: Iterable[str]) -> dict[Partition, tup
     """
     trouble = Trouble(endpoint)
     client = admin(endpoint, trouble)
-    partitions = _partitions(client, trouble, topics)
-    lows, highs = (_offsets(client, trouble, partitions, spec) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
-    return {partition: (lows[partition], highs[partition]) for partition in partitions}
+    places = partitions(client, trouble, topics)
+    lows, highs = (offsets(client, trouble, places, spec) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
+    return {partition: (lows[partition], highs[partition]) for partition in places}
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """What a partition has: its first offset; the end of what readers of committed records may see now, for a
+    transaction that is still open holds back all that comes after its beginning; and the end of the log."""
+
+    first: int
+    readable: int
+    end: int
+
+
+def extents(endpoint: Endpoint, topics: Iterable[str]) -> dict[Partition, Extent]:
+    """The extent of each partition of the topics; raises KafkaError."""
+    trouble = Trouble(endpoint)
+    client = admin(endpoint, trouble)
+    places = partitions(client, trouble, topics)
+    first, readable = (offsets(client, trouble, places, spec) for spec in (OffsetSpec.earliest(), OffsetSpec.latest()))
+    end = offsets(client, trouble, places, OffsetSpec.latest(), committed_only=False)
+    return {place: Extent(first[place], readable[place], end[place]) for place in places}
 
 
 def lag(endpoint: Endpoint, group: str, topics: Iterable[str]) -> dict[Partition, int]:
@@ -39,45 +59,54 @@ def lag(endpoint: Endpoint, group: str, topics: Iterable[str]) -> dict[Partition
     """
     trouble = Trouble(endpoint)
     client = admin(endpoint, trouble)
-    partitions = _partitions(client, trouble, topics)
-    highs = _offsets(client, trouble, partitions, OffsetSpec.latest())
-    starts = _committed(endpoint, group, partitions)
-    missing = [partition for partition in partitions if partition not in starts]
-    starts |= _offsets(client, trouble, missing, OffsetSpec.earliest()) if missing else {}
-    behind = {partition: max(0, highs[partition] - starts[partition]) for partition in partitions}
+    places = partitions(client, trouble, topics)
+    highs = offsets(client, trouble, places, OffsetSpec.latest())
+    starts = committed(endpoint, group, places)
+    missing = [partition for partition in places if partition not in starts]
+    starts |= offsets(client, trouble, missing, OffsetSpec.earliest()) if missing else {}
+    behind = {partition: max(0, highs[partition] - starts[partition]) for partition in places}
     waiting = {partition: starts[partition] for partition, left in behind.items() if left}
-    return behind | dict.fromkeys(_read_to_the_end(endpoint, waiting), 0)
+    return behind | {partition: 0 for partition, there in look_behind(endpoint, waiting).items() if not there}
 
 
-def _partitions(client: AdminClient, trouble: Trouble, topics: Iterable[str]) -> list[Partition]:
+def partitions(
+    client: AdminClient, trouble: Trouble, topics: Iterable[str], *, missing_ok: bool = False
+) -> list[Partition]:
+    """Every partition of the topics, in order; raises KafkaError, for a missing topic unless that is fine."""
     names = list(topics)
     there = metadata(client, trouble).topics if names else {}
+    if missing_ok:
+        names = [name for name in names if name in there]
     for name in names:
         if name not in there:
             raise topic_missing(name)
     return [(name, number) for name in names for number in sorted(there[name].partitions)]
 
 
-def _offsets(
-    client: AdminClient, trouble: Trouble, partitions: list[Partition], spec: OffsetSpec
+def offsets(
+    client: AdminClient, trouble: Trouble, places: list[Partition], spec: OffsetSpec, *, committed_only: bool = True
 ) -> dict[Partition, int]:
-    if not partitions:
+    """The first offset, or the one after the last committed record (or after the last of all), of each partition;
+    raises KafkaError."""
+    if not places:
         return {}
-    asked = {TopicPartition(*partition): spec for partition in partitions}
-    futures = client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=CALL_S)
+    asked = {TopicPartition(*place): spec for place in places}
+    level = IsolationLevel.READ_COMMITTED if committed_only else IsolationLevel.READ_UNCOMMITTED
+    futures = client.list_offsets(asked, isolation_level=level, request_timeout=CALL_S)
     try:
         return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}
     except KafkaException as error:
         raise trouble.explain("reading the ends of topics", error) from error
 
 
-def _committed(endpoint: Endpoint, group: str, partitions: list[Partition]) -> dict[Partition, int]:
+def committed(endpoint: Endpoint, group: str, places: list[Partition]) -> dict[Partition, int]:
+    """The next offset that a group will read, of those partitions where it ever committed one; raises KafkaError."""
     # Not by the admin client's list_consumer_group_offsets: while the group's coordinator is still loading, that call
     # ends the whole process (librdkafka issue 5040).
     trouble = Trouble(endpoint)
     client = consumer(endpoint, {"group.id": group}, trouble)
     try:
-        found = client.committed([TopicPartition(*partition) for partition in partitions], timeout=CALL_S)
+        found = client.committed([TopicPartition(*place) for place in places], timeout=CALL_S)
     except KafkaException as error:
         raise trouble.explain(f"reading how far group {group} is", error) from error
     finally:
@@ -85,25 +114,26 @@ def _committed(endpoint: Endpoint, group: str, partitions: list[Partition]) -> d
     return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
 
 
-def _read_to_the_end(endpoint: Endpoint, starts: dict[Partition, int]) -> set[Partition]:
-    """Those partitions in which no committed record is at the offset or after it."""
+def look_behind(endpoint: Endpoint, starts: dict[Partition, int]) -> dict[Partition, bool]:
+    """Whether a committed record is at the offset or after it, of each partition where some seconds were enough to
+    tell; raises KafkaError."""
     if not starts:
-        return set()
+        return {}
     trouble = Trouble(endpoint)
     client = consumer(endpoint, {"fetch.message.max.bytes": 1024}, trouble)
-    ended: set[Partition] = set()
-    left = set(starts)
+    found: dict[Partition, bool] = {}
     try:
         client.assign([TopicPartition(*partition, offset) for partition, offset in starts.items()])
         until = time.monotonic() + LOOK_S
-        while left and time.monotonic() < until:
-            for message in client.consume(len(left), timeout=0.1):
+        while len(found) < len(starts) and time.monotonic() < until:
+            for message in client.consume(len(starts) - len(found), timeout=0.1):
                 partition = (message.topic() or "", int(message.partition() or 0))
                 error = message.error()
-                if error is not None and error.code() == Cause._PARTITION_EOF and partition in left:
-                    ended.add(partition)
-                left.discard(partition)
-        return ended
+                if error is None:
+                    found.setdefault(partition, True)
+                elif error.code() == Cause._PARTITION_EOF:
+                    found.setdefault(partition, False)
+        return found
     except KafkaException as error:
         raise trouble.explain("looking for records that wait", error) from error
     finally:

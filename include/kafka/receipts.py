@@ -43,10 +43,14 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         return self.burst, self.topic, self.partition
 
 
-def read(endpoint: Endpoint) -> dict[Key, Receipt]:
-    """The latest receipt of each burst, topic and partition whose transaction is committed; raises KafkaError."""
+def read(endpoint: Endpoint, since: datetime | None = None) -> dict[Key, Receipt]:
+    """The latest receipt of each burst, topic and partition whose transaction is committed; raises KafkaError.
+
+    With `since`, only those produced then or later, and only their part of the topic is read.
+    """
     latest: dict[Key, Receipt] = {}
-    for record in records(endpoint, TOPIC):
+    # A receipt is written after the last of its events, never before.
+    for record in records(endpoint, TOPIC, since=since):
         value = record.value()
         if value is None:
             continue
@@ -58,7 +62,7 @@ def read(endpoint: Endpoint) -> dict[Key, Receipt]:
                 "only bursts may write there; see who else does"
             ) from error
         latest[receipt.key] = receipt
-    return latest
+    return latest if since is None else {key: one for key, one in latest.items() if one.produced_at >= since}
 
 
 def produced(receipts: Mapping[Key, Receipt]) -> dict[str, int]:

@@ -31,7 +31,8 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def wanted(contracts: Iterable[Contract]) -> tuple[Wanted, ...]:
-    """Every topic that these contracts need: their own, their dead letters, and the receipts of bursts."""
+    """Every topic that these contracts need: their own, their dead letters, those that are parked, and the
+    receipts of bursts and redrives."""
     by_domain = {contract.domain: contract for contract in contracts}
     by_domain.setdefault(PLATFORM, load(PLATFORM))
     topics = []
@@ -43,7 +44,10 @@ def wanted(contracts: Iterable[Contract]) -> tuple[Wanted, ...]:
             topics.append(Wanted(topic.name, topic.partitions, config))
         kept_s = max(topic.retention_s for topic in contract.topics)
         config = {"cleanup.policy": "delete", "max.message.bytes": str(MOST_DEAD_LETTER_BYTES)}
-        topics.append(Wanted(contract.dead_letters, 1, {**config, "retention.ms": str(kept_s * 1000)}))
+        config["retention.ms"] = str(kept_s * 1000)
+        topics.append(Wanted(contract.dead_letters, 1, config))
+        if contract.domain != PLATFORM:  # its own records are not redriven, so none is ever parked
+            topics.append(Wanted(contract.parked, 1, config))
     return tuple(topics)
 
 

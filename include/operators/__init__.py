@@ -1,1 +1,1 @@
-"""The only room that knows Airflow: operators, callbacks, the defaults of a DAG."""
+"""The only room that knows Airflow: operators, triggers, the defaults of a DAG."""

@@ -20,6 +20,9 @@ _STRETCHES_KEPT = 200
 #: Domains whose bursts go on with what earlier windows began.
 FOLLOWED = ("ecommerce",)
 
+#: Bursts have slots of their own, so that a large one in many shards leaves room for the watches.
+POOL = "bursts"
+
 _MAYBE_TEXT = ["null", "string"]
 #: Options that one domain's generator takes and the others do not.
 OPTIONS: dict[str, dict[str, Param]] = {

@@ -1,4 +1,4 @@
-"""What every DAG has: owner, tags, retries, documentation, someone to tell."""
+"""What every DAG has: owner, tags, retries, documentation. That a run failed is told by the DAG watch_ingestion."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.contracts import Contract
-from include.operators.callbacks import run_failed
 
 FAMILIES = ("burst", "prepare", "transform", "watch", "heal")
 TIERS = (1, 2, 3)
@@ -31,7 +30,6 @@ def defaults(contract: Contract, family: str, doc: str | None) -> dict[str, Any]
         "start_date": START,
         "catchup": False,
         "max_active_runs": 1,
-        "on_failure_callback": run_failed,
         "default_args": {
             "owner": contract.owner,
             "retries": 2,
@@ -40,6 +38,17 @@ def defaults(contract: Contract, family: str, doc: str | None) -> dict[str, Any]
             "max_retry_delay": timedelta(minutes=2),
             "execution_timeout": timedelta(minutes=15),
         },
+    }
+
+
+def watch_task() -> dict[str, Any]:
+    """Of a watch's task: it is ahead of all others, and what fails is looked at again a minute later anyway."""
+    return {
+        "retries": 1,
+        "retry_delay": timedelta(seconds=5),
+        "priority_weight": 100,
+        "weight_rule": "absolute",
+        "execution_timeout": timedelta(minutes=2),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import BaseHook
 
 from include.connections import CLICKHOUSE, SNOWFLAKE, ConnectionMissing, Endpoint
@@ -20,6 +22,11 @@ def endpoint(conn_id: str) -> Endpoint:
             f"no connection {conn_id}: add it in Airflow (Admin, Connections) or set AIRFLOW_CONN_{conn_id.upper()} "
             f"({type(error).__name__}: {error})"
         ) from error
+    return of(connection, conn_id)
+
+
+def of(connection: Any, conn_id: str) -> Endpoint:
+    """The endpoint of a connection that is at hand already."""
     return Endpoint(
         conn_id=conn_id,
         conn_type=connection.conn_type or "",

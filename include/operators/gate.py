@@ -10,7 +10,6 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from include.contracts import load
 from include.operators import assets
-from include.operators.callbacks import gate_failed
 from include.operators.endpoints import WAREHOUSES, endpoint
 from include.operators.notices import run_link, tell
 
@@ -36,7 +35,7 @@ class Gate(BaseOperator):
     ui_color = "#ffd7d7"
 
     def __init__(self, *, warehouse: str, domain: str, **kwargs: Any) -> None:
-        super().__init__(inlets=[assets.marts(warehouse, domain)], **{"on_failure_callback": gate_failed, **kwargs})
+        super().__init__(inlets=[assets.marts(warehouse, domain)], **kwargs)
         self.warehouse = warehouse
         self.domain = domain
 

@@ -41,7 +41,7 @@ class EnsureLanding(BaseOperator):
 
     def execute(self, context: Any) -> list[str]:
         """Raises WarehouseError."""
-        from include.warehouses.landing import clickhouse_ddl, snowflake_ddl
+        from include.warehouses.landing import clickhouse_ddl, clickhouse_order, clickhouse_unordered, snowflake_ddl
 
         ddl = {"clickhouse": clickhouse_ddl, "snowflake": snowflake_ddl}[self.warehouse]
         with connect(self.warehouse, context["run_id"]) as client:
@@ -50,7 +50,11 @@ class EnsureLanding(BaseOperator):
                 for statement in ddl(contract):
                     client.command(statement)
             after = _columns(client)
+            unordered = clickhouse_unordered(client) if self.warehouse == "clickhouse" else []
+            for table in unordered:
+                client.command(clickhouse_order(table))
         changed = [f"made landing.{table}" for table in sorted(after.keys() - before.keys())]
+        changed += [f"put the rows of landing.{table} in the order of time as well" for table in unordered]
         changed += [
             f"drift: landing.{table} lacks {', '.join(sorted(missing))}; add with `alter table`, or drop the table and "
             "start this DAG again"

@@ -5,10 +5,19 @@ from __future__ import annotations
 from include.contracts import Contract, Field, Topic
 from include.contracts.paths import clickhouse as clickhouse_path
 from include.contracts.paths import column
+from include.warehouses.clickhouse import Clickhouse
 
 #: Where landing tables are: a ClickHouse database and a Snowflake schema of the same name.
 LANDING = "landing"
 STAGING = "staging"
+
+#: Landing tables of ClickHouse are ordered by event. Whoever asks for a stretch of time (the ledger) reads this, which
+#: is the columns it takes in the order of Kafka's timestamp, and not the whole table. It is not for `final`.
+BY_TIME = "by_time"
+_BY_TIME = "(select `_topic`, `_partition`, `_offset`, `_timestamp` order by `_timestamp`)"
+# When a merge drops the earlier version of an event, the projection is made again; the engine's default refuses it.
+# Lightweight deletes are left refused: the projection would go on showing their rows.
+_BY_TIME_SETTINGS = "deduplicate_merge_projection_mode = 'rebuild'"
 
 
 def clickhouse_type(field: Field) -> str:
@@ -38,7 +47,35 @@ def clickhouse_ddl(contract: Contract) -> list[str]:
         f"create database if not exists {STAGING}",
         *domain_database,
         *(_clickhouse_table(table, topics[0]) for table, topics in contract.tables.items()),
+        # For tables of an earlier version.
+        *(f"alter table {LANDING}.`{table}` modify setting {_BY_TIME_SETTINGS}" for table in contract.tables),
+        *(
+            f"alter table {LANDING}.`{table}` add projection if not exists {BY_TIME} {_BY_TIME}"
+            for table in contract.tables
+        ),
     ]
+
+
+_UNORDERED = f"""
+select distinct table from system.parts
+where active and database = '{LANDING}'
+    and table in (select table from system.projections where database = '{LANDING}' and name = '{BY_TIME}')
+    and (table, name) not in (
+        select table, parent_name from system.projection_parts
+        where active and database = '{LANDING}' and name = '{BY_TIME}'
+    )
+"""
+
+
+def clickhouse_unordered(client: Clickhouse) -> list[str]:
+    """Landing tables with rows that are not in their projection, being from before it. Raises WarehouseError."""
+    return [row["table"] for row in client.query(_UNORDERED)]
+
+
+def clickhouse_order(table: str) -> str:
+    """Puts the rows of a table that were there before its projection into it; the engine does so in the background."""
+    # Rows of a lightweight delete are still in the table's files, and would be in the projection.
+    return f"alter table {LANDING}.`{table}` apply deleted mask, materialize projection {BY_TIME}"
 
 
 def _clickhouse_table(table: str, topic: Topic) -> str:
@@ -57,12 +94,14 @@ def _clickhouse_table(table: str, topic: Topic) -> str:
         "`_timestamp` Int64 comment 'Kafka timestamp in milliseconds'",
         "`_landed_at` DateTime64(3, 'UTC') default now64(3, 'UTC') comment 'When the row was written here'",
         *(f"constraint {field.name}_fits check {check}" for field in topic.fields if (check := _check(field))),
+        f"projection {BY_TIME} {_BY_TIME}",
     ]
     body = ",\n    ".join(lines)
     order = ", ".join(f"`{column(path)}`" for path in topic.event_id)
     return (
         f"create table if not exists {LANDING}.`{table}` (\n    {body}\n)\n"
-        f"engine = ReplacingMergeTree(_offset)\norder by ({order})\ncomment {_text(topic.description)}"
+        f"engine = ReplacingMergeTree(_offset)\norder by ({order})\n"
+        f"settings {_BY_TIME_SETTINGS}\ncomment {_text(topic.description)}"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,15 @@ class Snowflake:
         """Runs a statement that gives no rows. Raises WarehouseError."""
         with _told(self._endpoint):
             self._connection.cursor().execute(sql, dict(params) if params else None)
+
+    def land(self, table: str, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """Inserts RECORD_METADATA and RECORD_CONTENT, given as JSON, in one statement. Raises WarehouseError."""
+        body = b"[" + b",".join(b'{"m":%b,"c":%b}' % row for row in rows) + b"]"
+        self.command(
+            f"insert into {table} (record_metadata, record_content) "
+            "select value:m, value:c from table(flatten(input => parse_json(%(rows)s)))",
+            {"rows": body.decode()},
+        )
 
     def close(self) -> None:
         """Ends the session."""

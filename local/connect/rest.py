@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.connect import requests
+from local.connect import door, requests
 from local.connect.faults import Refused
 from local.connect.plugins import PLUGINS
 from local.connect.validate import report
@@ -217,6 +217,7 @@ ROUTES = [
     Route("/connectors/{name}/restart", _restart, methods=["POST"]),
     Route("/connectors/{name}/offsets", _offsets, methods=["GET"]),
     Route("/connectors/{name}/offsets", _change_offsets, methods=["PATCH", "DELETE"]),
+    *door.ROUTES,
 ]
 
 

@@ -18,7 +18,7 @@ from confluent_kafka import Message as Read
 
 from local.connect.broker import Broker, client, commit, group, patiently
 from local.connect.deadletters import DeadLetters
-from local.connect.faults import Rejected, Retriable, trace
+from local.connect.faults import ConnectFault, Rejected, Retriable, trace
 from local.connect.pipeline import Pipeline, below, names
 from local.connect.plugins import Plugin
 from local.connect.records import Message, Record
@@ -39,6 +39,7 @@ class Task:
         self.number, self.state, self.trace = start.task, "PAUSED" if paused else "RUNNING", ""
         self._start, self._of, self._plugin, self._broker, self._on_topic = start, of, plugin, broker, on_topic
         self._ended, self._paused = threading.Event(), threading.Event()
+        self._sabotage = ""
         self._uncommitted: dict[tuple[str, int], int] = {}
         self._assigned: set[tuple[str, int]] = set()
         self._complained = 0.0
@@ -59,6 +60,10 @@ class Task:
     def end(self) -> None:
         """Ask the thread to end; it has when it is no longer `alive`."""
         self._ended.set()
+
+    def sabotage(self, fault: str) -> None:
+        """Break this task on purpose, soon: "fail", or "stall": it stays RUNNING and neither reads nor commits."""
+        self._sabotage = fault
 
     @property
     def alive(self) -> bool:
@@ -97,6 +102,9 @@ class Task:
         looked = float("-inf")
         try:
             while self._wanted():
+                if self._sabotage:
+                    self._broken()
+                    continue
                 if time.monotonic() - looked > LOOK_FOR_PARTITIONS_S or not self._assigned:
                     self._share(consumer, sink)
                     looked = time.monotonic()
@@ -105,6 +113,14 @@ class Task:
                 self._commit(consumer)
         finally:
             consumer.close()
+
+    def _broken(self) -> None:
+        """Fails or hangs as somebody wanted; a task that was made anew does not."""
+        if self._sabotage == "fail":
+            raise ConnectFault("Exiting WorkerSinkTask due to unrecoverable exception.") from ConnectFault(
+                f"Task {self._name} was made to fail by floodgate break"
+            )
+        self._ended.wait(0.2)
 
     def _settings(self) -> dict[str, Any]:
         settings = client(

@@ -64,7 +64,8 @@ def test_help_lists_the_commands_in_a_moment_and_imports_no_airflow() -> None:
 
 def test_every_module_with_commands_is_listed() -> None:
     folder = Path(main.__file__).parent
-    rooms = {path.stem for path in folder.glob("*.py") if "\napp = typer.Typer(" in path.read_text()}
+    found = (path for path in folder.rglob("*.py") if "\napp = typer.Typer(" in path.read_text())
+    rooms = {path.parent.name if path.name == "__init__.py" else path.stem for path in found}
     assert rooms == set(main.ROOMS)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from include.contracts import all_contracts
 from include.operators.defaults import FAMILIES, TIERS
+from include.operators.watch_ingestion import watched_dags
 
 LINES = 80
 MAY_IMPORT = ("airflow.sdk", "include.contracts", "include.operators")
@@ -46,10 +47,10 @@ def documented(dag: Any) -> Iterator[str]:
 
 
 def bounded(dag: Any) -> Iterator[str]:
-    """Work is tried again and ended in time; runs do not pile up; a failed run is told."""
+    """Work is tried again and ended in time; runs do not pile up; the watch tells of a failed run."""
     if dag.catchup or dag.max_active_runs > 4:
         yield f"catchup {dag.catchup}, max_active_runs {dag.max_active_runs}"
-    if not dag.on_failure_callback:
+    if dag.dag_id not in watched_dags(all_contracts()) and "family:watch" not in dag.tags:
         yield "nobody is told when it fails"
     for task in dag.tasks:
         if task.retries < 1 or not task.execution_timeout:

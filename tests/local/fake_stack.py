@@ -57,6 +57,7 @@ def stack(place: Place) -> dict[str, Service]:
         fake(place, "dying", ports["slack"], "--exit"),
         fake(place, "refusing", ports["slack"], prepare=refuse),
         fake(place, "silent", ports["slack"], "--after", "60", start_within_s=0.5),
+        fake(place, "impatient", ports["slack"], start_within_s=2, stop_within_s=0.2),
         fake(place, "chatty", ports["connect"], "--lines", "300"),
     ]
     return {service.name: service for service in made}

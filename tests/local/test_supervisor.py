@@ -104,6 +104,70 @@ def test_a_killed_service_comes_back_without_what_the_old_one_left(stand: Stand)
     assert "was ended by SIGKILL" in control.last_words(stand.place, "two")
 
 
+def test_a_held_service_stays_down_until_it_is_released(stand: Stand) -> None:
+    stand.up("one", "two")
+    before = stand.until("two", "ready")
+    control.hold(stand.place, "two")
+    assert not psutil.pid_exists(before["pid"])
+    assert len(stand.processes()) == 2  # supervisor, one: what two had started is gone as well
+    time.sleep(0.5)  # longer than every pause before a restart
+    held = stand.service("two")
+    assert (held["state"], held["pid"], held["waiting_for"]) == ("stopped", None, "held by floodgate break")
+    assert held["restarts"] == 0
+    last = list(control.watch(stand.place, every_s=0.05))[-1]  # whoever waits for the stack does not wait for it
+    assert [service["state"] for service in last["services"]] == ["ready", "stopped"]
+    control.release(stand.place, "two")
+    after = stand.service("two")
+    assert (after["state"], after["restarts"]) == ("ready", 0)
+    assert after["pid"] != before["pid"]
+
+
+def test_a_service_is_held_while_it_waits_for_another_and_while_it_dies(stand: Stand) -> None:
+    stand.up("one", "two", "dying")
+    control.hold(stand.place, "one")
+    control.hold(stand.place, "two")  # waits for one, which is held
+    assert stand.service("two")["waiting_for"] == "held by floodgate break"
+    stand.until("dying", "failed")
+    control.hold(stand.place, "dying")
+    assert stand.service("dying")["state"] == "stopped"
+    control.release(stand.place, "one")
+    assert stand.service("two")["state"] == "stopped"
+
+
+def test_what_cannot_be_held_or_does_not_come_back_is_a_sentence(stand: Stand) -> None:
+    with pytest.raises(PlaceError, match="No stack runs at"):
+        control.hold(stand.place, "one")
+    stand.up("one", "silent")
+    with pytest.raises(PlaceError, match="has no service 'three'"):
+        control.hold(stand.place, "three")
+    with pytest.raises(PlaceError, match="silent is not ready after 0 s: see `floodgate logs silent`"):
+        control.release(stand.place, "silent", within_s=0.2)
+
+
+def test_nothing_is_held_after_down_nor_after_a_new_up(stand: Stand) -> None:
+    stand.up("one")
+    stand.until("one", "ready")
+    control.hold(stand.place, "one")
+    assert control.stop(stand.place) == []
+    assert list((stand.home / "run" / "held").iterdir()) == []
+    (stand.home / "run" / "held" / "one").touch()  # as a supervisor that was killed leaves it
+    stand.up("one")
+    stand.until("one", "ready")
+
+
+def test_a_frozen_service_hangs_until_it_is_thawed_or_restarted(stand: Stand) -> None:
+    stand.up("one", "two", "impatient")
+    before = stand.until("two", "ready")
+    stand.until("impatient", "ready")
+    assert control.freeze(stand.place, "two") == 2  # and what it started
+    eventually(lambda: stand.service("two")["state"] == "starting")
+    assert psutil.Process(before["pid"]).status() == psutil.STATUS_STOPPED
+    assert control.thaw(stand.place, "two") == 2
+    assert stand.until("two", "ready")["pid"] == before["pid"]
+    control.freeze(stand.place, "impatient")
+    stand.until("impatient", "ready", restarts=1)  # the supervisor loses patience, and a frozen one can be ended
+
+
 def test_down_leaves_no_process_and_no_port(stand: Stand) -> None:
     stand.up("one", "two")
     stand.until("two", "ready")

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError as Cause
 from include.connections import KAFKA, Endpoint
 from include.contracts import load
 from include.contracts.event import BurstId, Window
-from include.kafka import KafkaError, burst, client, dead_letters, offsets, receipts, topics
+from include.kafka import KafkaError, burst, client, dead_letters, offsets, receipts, redrives, topics
 from include.kafka.errors import Trouble
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
@@ -37,6 +37,8 @@ CALLS = {
     "lag": lambda at: offsets.lag(at, "connect-x", ["orders"]),
     "watermarks": lambda at: offsets.watermarks(at, ["orders"]),
     "dead letters": lambda at: dead_letters.count(at, load("ecommerce")),
+    "redrives": redrives.read,
+    "redrive": lambda at: redrives.produce(at, lambda done: (), now=START),
 }
 
 

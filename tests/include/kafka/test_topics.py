@@ -10,7 +10,9 @@ def test_every_domain_has_its_topics_and_dead_letters_and_all_have_the_receipts(
     wanted = {topic.name: topic for topic in topics.wanted([load("ecommerce")])}
     assert wanted.keys() == {topic.name for topic in load("ecommerce").topics} | {
         "ecommerce.dlq",
+        "ecommerce.parked",
         "floodgate.bursts",
+        "floodgate.redrives",
         "floodgate.dlq",
     }
     assert wanted["orders"].partitions == 3
@@ -20,8 +22,11 @@ def test_every_domain_has_its_topics_and_dead_letters_and_all_have_the_receipts(
         "retention.ms": str(7 * 86400 * 1000),
     }
     assert wanted["floodgate.bursts"].config["cleanup.policy"] == "compact"
+    # Else what was sent again would come back to the list when it is old.
+    assert wanted["floodgate.redrives"].config["cleanup.policy"] == "compact"
     # A dead letter is the whole record and headers that tell why.
     assert int(wanted["ecommerce.dlq"].config["max.message.bytes"]) > 2097164
+    assert wanted["ecommerce.parked"].config == wanted["ecommerce.dlq"].config
 
 
 @pytest.mark.stack

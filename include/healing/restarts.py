@@ -1,0 +1,90 @@
+"""When a connector is restarted, how, and when Floodgate stops and asks a person. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from include.alerts.message import lasting
+from include.monitors.verdict import Verdict
+
+#: Restarts without a proven recovery, after which a person is asked.
+BUDGET = 5
+LONGEST = timedelta(hours=1)
+
+
+class Cure(enum.StrEnum):
+    """What is done to a connector; the cheapest that fits."""
+
+    CREATE = "make it again"
+    RESTART_FAILED = "restart of what failed"
+    RESTART_ALL = "full restart"
+
+
+CURES = {
+    "connector_missing": Cure.CREATE,
+    "connector_failed": Cure.RESTART_FAILED,
+    "connector_stalled": Cure.RESTART_ALL,
+}
+
+
+class Restarts(msgspec.Struct, frozen=True, kw_only=True):
+    """A connector's budget: attempts since the last proven recovery, and the last of them."""
+
+    count: int = 0
+    at: datetime | None = None
+    rule: str = ""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do now (None: wait), what to remember, and what to tell. `rule` is the verdict it answers."""
+
+    rule: str
+    cure: Cure | None
+    restarts: Restarts
+    says: str
+
+
+def pause(count: int) -> timedelta:
+    """How long after so many restarts the next may come: n² + n minutes, an hour at most."""
+    return min(LONGEST, timedelta(minutes=count * count + count))
+
+
+def decide(verdicts: Iterable[Verdict], restarts: Restarts, now: datetime) -> Decision | None:
+    """The cure of the first verdict that fires and has one; None where none does.
+
+    A restart that did not bring things back did not help, and says so when the next is due. A verdict that a cause
+    explains is not cured here: the cause is elsewhere.
+    """
+    ill = next((one for one in verdicts if one.firing and one.rule in CURES and not one.cause), None)
+    if ill is None:
+        return None
+    cure = CURES[ill.rule]
+    tried = restarts.count and restarts.rule == ill.rule
+    failed = f"The {cure} at {restarts.at:%H:%M} UTC did not help. " if tried and restarts.at else ""
+    if restarts.count >= BUDGET:
+        says = f"{failed}{BUDGET} restarts are used up: Floodgate waits for a person."
+        return Decision(rule=ill.rule, cure=None, restarts=restarts, says=says)
+    if restarts.at is not None and now - restarts.at < pause(restarts.count):
+        due = restarts.at + pause(restarts.count)
+        nth = f"restart {restarts.count + 1} of {BUDGET}"
+        says = (
+            f"{failed}{nth} comes at {due:%H:%M} UTC, {lasting(pause(restarts.count).total_seconds())} after the last."
+        )
+        return Decision(rule=ill.rule, cure=None, restarts=restarts, says=says)
+    later = Restarts(count=restarts.count + 1, at=now, rule=ill.rule)
+    says = f"{failed}{cure[0].upper()}{cure[1:]} sent, {later.count} of {BUDGET}."
+    return Decision(rule=ill.rule, cure=cure, restarts=later, says=says)
+
+
+def proven(verdicts: Iterable[Verdict], *, moved: bool) -> bool:
+    """Whether a connector has recovered: nothing fires, its rules could look, and it read on or has nothing to read."""
+    given = list(verdicts)
+    return (
+        moved
+        and not any(one.firing for one in given)
+        and not any(one.kind == "blind" for one in given if one.rule in CURES)
+    )

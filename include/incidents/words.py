@@ -1,0 +1,81 @@
+"""What an incident says to people, from its first message to its last."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from include.alerts import Message, Severity
+from include.alerts.message import clock, lasting
+from include.incidents.incident import Incident, Silence
+
+RUNBOOKS = "docs/runbooks"
+_WORDS = {Severity.CRITICAL: "CRITICAL", Severity.WARNING: "WARNING", Severity.INFO: "INFO"}
+
+
+def opened(incident: Incident, run: str) -> Message:
+    """The first message of the thread; shown anew, it is also how the incident stands."""
+    return Message(
+        severity=incident.severity,
+        word=_WORDS[incident.severity],
+        subject=incident.subject,
+        headline=incident.headline,
+        since=incident.since,
+        facts=incident.facts,
+        does=incident.does,
+        act=incident.act,
+        runbook=f"{RUNBOOKS}/{incident.rule}.md",
+        run=run,
+    )
+
+
+def reply(incident: Incident, text: str, *, severity: Severity | None = None, word: str = "UPDATE") -> Message:
+    """A line below the first message."""
+    return Message(severity=severity or incident.severity, word=word, subject=incident.subject, headline=text)
+
+
+def again(incident: Incident, now: datetime) -> Message:
+    """It was over and is not."""
+    return reply(
+        incident,
+        f"{incident.headline} This is time {incident.times} in this thread, at {clock(now)}.",
+        word="AGAIN",
+    )
+
+
+def still(incident: Incident, now: datetime) -> Message:
+    """The reminder."""
+    return reply(
+        incident,
+        f"{incident.headline} For {lasting((now - incident.since).total_seconds())} now. {incident.act}".strip(),
+        word="STILL",
+    )
+
+
+def normal(incident: Incident, said: str, now: datetime) -> Message:
+    """The last message: how long it took, and what was brought back."""
+    back = f" {incident.brought_back:,} rows were brought back." if incident.brought_back else ""
+    return Message(
+        severity=Severity.NORMAL,
+        word="NORMAL",
+        subject=incident.subject,
+        headline=f"{said or 'It is as it should be again.'}{back} It lasted "
+        f"{lasting((now - incident.since).total_seconds())}.",
+    )
+
+
+def over(incident: Incident, said: Message) -> Message:
+    """The first message as it stands when all is over: what it was, and that it is no more."""
+    return msgspec.structs.replace(said, facts=(("Was", incident.headline), *incident.facts), since=incident.since)
+
+
+def silence_ended(silence: Silence) -> Message:
+    """A silence that is over is told, so that nobody believes it still holds."""
+    return Message(
+        severity=Severity.INFO,
+        word="INFO",
+        subject=f"silence of {silence.match}",
+        headline=f"It ended at {clock(silence.until)}; its reason was: {silence.reason}.",
+        act="Make another with `floodgate silence` where the reason still holds.",
+    )

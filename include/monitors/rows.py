@@ -1,0 +1,189 @@
+"""Whether what was produced is where it should be, once. Judged on the ledger; pure.
+
+The place of a difference names its cause: a connector that has read past a row that is not there lost it; one that has
+not read so far is behind; a record in the dead letters was rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+
+from include.alerts import Severity
+from include.alerts.message import clock, lasting
+from include.contracts import Contract
+from include.ledger.minutes import Hole
+from include.monitors.verdict import Kind, Verdict
+
+#: Beyond the contract's latency: what a sink may take before a row counts as late, and as waiting for too long.
+GRACE = timedelta(seconds=20)
+WAITING = timedelta(minutes=5)
+#: Of the rows of some minutes: more than this share, and more than so many.
+LATE_SHARE, TWICE_SHARE, AT_LEAST = 0.5, 0.2, 20
+WAREHOUSES = {"clickhouse": "ClickHouse", "snowflake": "Snowflake"}
+
+
+class Arrivals(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of one topic in the last minutes: all, those whose event is old, distinct events."""
+
+    topic: str
+    rows: int
+    late: int = 0
+    events: int = 0
+
+
+def subject(domain: str, warehouse: str) -> str:
+    """Of the rules on rows: `ecommerce@clickhouse`."""
+    return f"{domain}@{warehouse}"
+
+
+def missing(
+    contract: Contract, warehouse: str, holes: Iterable[Hole] | None, committed: Mapping[str, int] | None, now: datetime
+) -> list[Verdict]:
+    """rows_missing and rows_waiting of a domain in a warehouse. `holes`: None where the ledger could not look;
+    `committed`: `topic/partition` -> next offset of the sink, None where unknown."""
+    if holes is None or committed is None:
+        return [_of(rule, contract, warehouse, Kind.BLIND) for rule in ("rows_missing", "rows_waiting")]
+    due = [hole for hole in holes if hole.produced_at <= now - timedelta(seconds=contract.latency_s) - GRACE]
+    lost = [hole for hole in due if passed(hole, committed)]
+    waiting = [hole for hole in due if not passed(hole, committed)]
+    return [_missing(contract, warehouse, lost), _waiting(contract, warehouse, waiting, now)]
+
+
+def passed(hole: Hole, committed: Mapping[str, int]) -> bool:
+    """Whether the sink has read past the whole hole: what is missing will not come by itself."""
+    return committed.get(f"{hole.topic}/{hole.partition}", 0) > max(last for _, last in hole.ranges)
+
+
+def _missing(contract: Contract, warehouse: str, lost: list[Hole]) -> Verdict:
+    name = WAREHOUSES[warehouse]
+    if not lost:
+        normal = f"Every event produced is in {name}, once."
+        return _of("rows_missing", contract, warehouse, Kind.FINE, normal=normal)
+    rows = sum(hole.missing for hole in lost)
+    gone = sum(hole.missing for hole in lost if not hole.in_kafka)
+    return _of(
+        "rows_missing",
+        contract,
+        warehouse,
+        Kind.FIRING,
+        headline=f"{rows:,} rows that were produced and read by the sink are not in {name}."
+        + (f" {gone:,} of them are no longer in Kafka." if gone else ""),
+        since=min(hole.produced_at for hole in lost),
+        facts=tuple(_fact(topic, [hole for hole in lost if hole.topic == topic]) for topic in _topics(lost)),
+        act=f"See who deletes from landing in {name}; `floodgate ledger --domain {contract.domain}` shows the minutes.",
+    )
+
+
+def _waiting(contract: Contract, warehouse: str, waiting: list[Hole], now: datetime) -> Verdict:
+    name, connector = WAREHOUSES[warehouse], f"{warehouse}-{contract.domain}"
+    oldest = min((hole.produced_at for hole in waiting), default=now)
+    if now - oldest < WAITING:
+        return _of("rows_waiting", contract, warehouse, Kind.FINE, normal=f"Rows are in {name} in time again.")
+    return _of(
+        "rows_waiting",
+        contract,
+        warehouse,
+        Kind.FIRING,
+        severity=Severity.WARNING,
+        headline=f"{sum(hole.missing for hole in waiting):,} rows wait for {name}, the oldest for "
+        f"{lasting((now - oldest).total_seconds())} (promised {contract.latency_s} s).",
+        since=oldest,
+        facts=tuple(_fact(topic, [hole for hole in waiting if hole.topic == topic]) for topic in _topics(waiting)),
+        act=f"See whether connector {connector} gets on, and what the warehouse does.",
+    )
+
+
+def late(contract: Contract, arrivals: Iterable[Arrivals] | None) -> Verdict:
+    """rows_late: most of what arrives is about long ago. One late burst among others is no trouble."""
+    if arrivals is None:
+        return _of("rows_late", contract, "clickhouse", Kind.BLIND)
+    given = list(arrivals)
+    rows, old = sum(one.rows for one in given), sum(one.late for one in given)
+    if old < AT_LEAST or old <= LATE_SHARE * rows:
+        return _of("rows_late", contract, "clickhouse", Kind.FINE, normal="What arrives is about now again.")
+    return _of(
+        "rows_late",
+        contract,
+        "clickhouse",
+        Kind.FIRING,
+        severity=Severity.WARNING,
+        headline=f"{old:,} of {rows:,} rows of the last minutes are about more than "
+        f"{lasting(contract.late_after_s)} ago (at most {LATE_SHARE:.0%}).",
+        facts=tuple((one.topic, f"{one.late:,} of {one.rows:,} late") for one in given if one.late),
+        does="They land and count where they belong: marts look back on landing time.",
+        act="See whether a producer's clock is wrong, or someone replays old windows.",
+    )
+
+
+def twice(contract: Contract, arrivals: Iterable[Arrivals] | None) -> Verdict:
+    """rows_twice: one event landed again and again. It counts once; somebody produces it twice all the same."""
+    if arrivals is None:
+        return _of("rows_twice", contract, "snowflake", Kind.BLIND)
+    given = list(arrivals)
+    rows, again = sum(one.rows for one in given), sum(one.rows - one.events for one in given)
+    if again < AT_LEAST or again <= TWICE_SHARE * rows:
+        return _of("rows_twice", contract, "snowflake", Kind.FINE, normal="Events come once again.")
+    return _of(
+        "rows_twice",
+        contract,
+        "snowflake",
+        Kind.FIRING,
+        severity=Severity.WARNING,
+        headline=f"{again:,} of {rows:,} rows of the last minutes are events that had landed "
+        f"(at most {TWICE_SHARE:.0%}).",
+        facts=tuple(
+            (one.topic, f"{one.rows - one.events:,} of {one.rows:,}") for one in given if one.rows > one.events
+        ),
+        does="They count once: both warehouses keep one row an event.",
+        act="See who produces beside the bursts, or which burst is run again and again.",
+    )
+
+
+def rejected(contract: Contract, letters: Mapping[str, int] | None, reasons: Iterable[str] = ()) -> Verdict:
+    """rows_rejected: records went to the dead letters in the last minutes. `letters`: topic -> records."""
+    if letters is None:
+        return _domain("rows_rejected", contract, Kind.BLIND)
+    if not sum(letters.values()):
+        normal = f"No further record was rejected; those that were wait in {contract.dead_letters}."
+        return _domain("rows_rejected", contract, Kind.FINE, normal=normal)
+    return _domain(
+        "rows_rejected",
+        contract,
+        Kind.FIRING,
+        severity=Severity.WARNING,
+        headline=f"{sum(letters.values()):,} records could not land and are in {contract.dead_letters}.",
+        facts=(
+            *((topic, f"{count:,} records") for topic, count in sorted(letters.items()) if count),
+            *(("Reason", reason[:200]) for reason in list(reasons)[:4]),
+        ),
+        does="Good records around them land.",
+        act=f"Mend who produces them, then `floodgate redrive {contract.domain}`.",
+    )
+
+
+def _fact(topic: str, holes: list[Hole]) -> tuple[str, str]:
+    first, last = min(hole.minute for hole in holes), max(hole.minute for hole in holes)
+    span = clock(first) if first == last else f"{clock(first)} to {last:%H:%M}"
+    return topic, f"{sum(hole.missing for hole in holes):,} rows, {span}"
+
+
+def _topics(holes: list[Hole]) -> list[str]:
+    return sorted({hole.topic for hole in holes})
+
+
+def _of(rule: str, contract: Contract, warehouse: str, kind: Kind, **words: object) -> Verdict:
+    return _domain(rule, contract, kind, subject=subject(contract.domain, warehouse), **words)
+
+
+def _domain(rule: str, contract: Contract, kind: Kind, **words: object) -> Verdict:
+    given = {"subject": contract.domain, **words}
+    return Verdict(
+        rule=rule,
+        kind=kind,
+        domain=contract.domain,
+        asset=f"bursts_{contract.domain}",
+        **given,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,318 @@
+"""The watch of what is produced and lands: generators, rows in both warehouses, dead letters, runs of DAGs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+from airflow.sdk import BaseOperator
+
+from include.connections import KAFKA
+from include.contracts import Contract, all_contracts, domains, load
+from include.monitors import Verdict, generators, places, rows, runs, watches
+from include.operators import assets
+from include.operators.desk import Desk
+from include.operators.endpoints import WAREHOUSES, endpoint
+from include.operators.gate import HELD
+from include.operators.healings import ask, progress
+from include.operators.notices import run_link
+from include.operators.stores import keep, recall
+from include.operators.watching import MEMORY, TRIGGER_BEAT, beat, beat_of, paused, second_look
+
+#: How far back a quiet minute looks; further where something older is still open.
+LOOK_BACK = timedelta(minutes=15)
+#: Late rows, rows that come twice, rejected records: of so many last minutes.
+LATELY = timedelta(minutes=3)
+#: After a place was away, runs that failed meanwhile are no news for so long.
+AFTERMATH = timedelta(minutes=5)
+
+Found = TypeVar("Found")
+
+
+class _Memory(msgspec.Struct, kw_only=True):
+    """What is kept from look to look. `oldest`: the earliest row that was missing and may still be."""
+
+    generators: dict[str, generators.Memory] = {}
+    together: bool = False
+    runs: dict[str, runs.Memory] = {}
+    oldest: datetime | None = None
+    away_at: datetime | None = None
+
+
+class WatchIngestion(BaseOperator):
+    """Looks once at everything between generators and landing tables; a quiet minute asks each place the same few
+    questions, whatever the history holds."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        mine = [assets.WATCH_INGESTION, assets.WATCH_CONNECTORS, assets.SILENCES, assets.GAPS]
+        concerned = [assets.place(name) for name in ("kafka", "clickhouse", "snowflake")]
+        concerned += [assets.bursts(domain) for domain in domains()]
+        concerned += [assets.marts(warehouse, domain) for warehouse in WAREHOUSES for domain in domains()]
+        super().__init__(inlets=[*mine, *concerned], outlets=[assets.INCIDENTS], **kwargs)
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Counts of verdicts; raises only what Airflow itself refuses."""
+        look = _Look(context, self.log)
+        desk, memory = look.desk, look.memory
+        causes = desk.others(assets.WATCH_CONNECTORS)
+        verdicts = look.all(causes)
+        progress(context, desk.book)
+        changes = desk.report(verdicts, look.now, causes=causes)
+        ask(context, desk.book, verdicts, look.gaps(), look.now)
+        desk.expire(look.now)
+        desk.close(changes)
+        keep(look.store, MEMORY, memory)
+        beat(context, assets.WATCH_INGESTION, look.now)
+        firing = sorted(verdict.fingerprint for verdict in verdicts if verdict.firing)
+        self.log.info("%d verdicts, firing: %s", len(verdicts), ", ".join(firing) or "none")
+        return {"verdicts": len(verdicts), "firing": firing, "changes": len(changes)}
+
+
+class _Look:
+    """One look: places first, then what can be asked of those that answer."""
+
+    def __init__(self, context: Any, log: Any) -> None:
+        self.context, self.log = context, log
+        self.now = datetime.now(UTC)
+        self.store = context["asset_state_store"][assets.WATCH_INGESTION]
+        self.memory = recall(self.store, MEMORY, _Memory, _Memory())
+        self.desk = Desk(context, assets.WATCH_INGESTION)
+        self.contracts = [contract for contract in all_contracts() if contract.burst is not None]
+        self.missing: dict[str, list[generators.Span]] = {}
+        self.holes: dict[tuple[str, str], list[Any]] = {}
+
+    def all(self, causes: set[str]) -> list[Verdict]:
+        """Every verdict of this minute."""
+        asked = {"kafka": self._kafka, **{name: self._warehouse(name) for name in WAREHOUSES}}
+        away: dict[str, str | None] = {}
+        found: dict[str, Any] = {}
+        for place, question in asked.items():
+            found[place], away[place] = second_look(question, self.log)
+        gone = {places.away(place) for place, reason in away.items() if reason is not None} | causes
+        made = self._generators(found["kafka"])
+        owed = self._owed()
+        verdicts = [places.judge(name, reason, owed=owed if name == "kafka" else "") for name, reason in away.items()]
+        verdicts += [self._because(verdict, gone, "kafka") for verdict in made]
+        verdicts += self._rows(found, gone)
+        if any(verdict.firing for verdict in verdicts if verdict.rule == places.RULE):
+            self.memory.away_at = self.now
+        return [*verdicts, *self._runs(gone), *self._watches()]
+
+    def gaps(self) -> dict[str, dict[str, Any]]:
+        """Fingerprint -> what DAG heal is to be asked for."""
+        gaps: dict[str, dict[str, Any]] = {}
+        for (domain, warehouse), holes in self.holes.items():
+            since = min(hole.minute for hole in holes)
+            gaps[f"rows_missing:{rows.subject(domain, warehouse)}"] = {
+                "kind": "rows", "domain": domain, "warehouse": warehouse, "since": since.isoformat()
+            }  # fmt: skip
+        back = {
+            domain: [[start.isoformat(), end.isoformat()] for start, end in missing]
+            for domain, missing in self.missing.items()
+            if missing and generators.alive(missing, load(domain), self.now)
+        }
+        owner = f"{generators.RULE}:{generators.TOGETHER}" if self.memory.together else ""
+        if self.desk.book.open(places.away("kafka")):
+            owner = places.away("kafka")
+        for domain, windows in back.items():
+            fingerprint = owner or f"{generators.RULE}:{domain}"
+            gap = gaps.setdefault(fingerprint, {"kind": "windows", "windows": {}})
+            gap["windows"][domain] = windows
+        return gaps
+
+    def _kafka(self) -> tuple[dict[Any, Any], dict[str, dict[str, int]], dict[str, list[str]]]:
+        """Receipts since the first window that may be missing, and who was rejected lately, and why."""
+        from include.kafka import dead_letters, receipts
+
+        kafka = endpoint(KAFKA)
+        whole = [one.whole_until for one in self.memory.generators.values() if one.whole_until]
+        since = min([*whole, self.now - LOOK_BACK]) - timedelta(minutes=2)
+        made = receipts.read(kafka, since=since)
+        letters: dict[str, dict[str, int]] = {}
+        reasons: dict[str, list[str]] = {}
+        for contract in self.contracts:
+            found = list(dead_letters.read(kafka, contract, since=self.now - LATELY))
+            places_of = {letter.place for letter in found}
+            letters[contract.domain] = {
+                topic: sum(place[0] == topic for place in places_of) for topic in {place[0] for place in places_of}
+            }
+            reasons[contract.domain] = sorted({letter.reason for letter in found})
+        return made, letters, reasons
+
+    def _warehouse(self, name: str) -> Callable[[], dict[str, rows.Arrivals]]:
+        from include.monitors import arrivals
+        from include.operators.watermark import connect
+
+        asks: dict[str, Any] = {"clickhouse": arrivals.late, "snowflake": arrivals.twice}
+
+        def question() -> dict[str, rows.Arrivals]:
+            with connect(name, "watch_ingestion") as client:
+                return asks[name](client, self.contracts, self.now - LATELY)
+
+        return question
+
+    def _generators(self, kafka: Any) -> list[Verdict]:
+        looked: dict[str, bool] = {}
+        for contract in self.contracts:
+            reading = generators.Reading(
+                domain=contract.domain,
+                paused=paused(self.context, f"burst_{contract.domain}"),
+                produced=None if kafka is None else _produced(contract, kafka[0].values()),
+            )
+            before = self.memory.generators.get(contract.domain, generators.Memory())
+            found, after = generators.remember(contract, reading, before, self.now)
+            self.missing[contract.domain] = found
+            self.memory.generators[contract.domain] = after
+            looked[contract.domain] = reading.paused is not None and reading.produced is not None
+        verdicts = generators.judge(self.contracts, self.missing, looked, self.now, together=self.memory.together)
+        self.memory.together = any(one.firing and one.subject == generators.TOGETHER for one in verdicts)
+        return verdicts
+
+    def _owed(self) -> str:
+        """What Kafka's absence has left behind, while its incident is open: bursts that could not be produced."""
+        if not any(self.missing.values()) or not self.desk.book.open(places.away("kafka")):
+            return ""
+        return "Bursts that could not be produced meanwhile are produced once more."
+
+    def _rows(self, found: dict[str, Any], gone: set[str]) -> list[Verdict]:
+        ledger = self._ledger()
+        verdicts = []
+        for contract in self.contracts:
+            for warehouse in WAREHOUSES:
+                blind = found["kafka"] is None or found[warehouse] is None or warehouse in ledger.blind
+                holes = None if blind or "kafka" in ledger.blind else [
+                    hole for hole in ledger.holes if (hole.domain, hole.warehouse) == (contract.domain, warehouse)
+                ]  # fmt: skip
+                committed = self._committed(contract, warehouse) if holes else {}
+                made = rows.missing(contract, warehouse, holes, committed, self.now)
+                if made[0].firing and holes and committed is not None:
+                    lost = [hole for hole in holes if rows.passed(hole, committed)]
+                    self.holes[contract.domain, warehouse] = lost
+                verdicts += [self._because(verdict, gone, "kafka", "connect", warehouse) for verdict in made]
+            verdicts += [
+                rows.late(contract, _of(contract, found["clickhouse"])),
+                rows.twice(contract, _of(contract, found["snowflake"])),
+                rows.rejected(
+                    contract,
+                    None if found["kafka"] is None else found["kafka"][1][contract.domain],
+                    [] if found["kafka"] is None else found["kafka"][2][contract.domain],
+                ),
+            ]
+        missing = [hole.produced_at for holes in self.holes.values() for hole in holes]
+        self.memory.oldest = min(missing, default=None)
+        return [self._sink(verdict, gone) for verdict in verdicts]
+
+    def _ledger(self) -> Any:
+        from include.ledger import minutes
+        from include.operators.watermark import connect
+
+        since = min([self.now - LOOK_BACK, *([self.memory.oldest] if self.memory.oldest else [])])
+        clients = {name: (lambda name=name: connect(name, "watch_ingestion")) for name in WAREHOUSES}
+        return minutes.read(
+            endpoint(KAFKA), clients, self.contracts, since=since - timedelta(minutes=1), until=self.now
+        )
+
+    def _committed(self, contract: Contract, warehouse: str) -> dict[str, int] | None:
+        from include.connectors.render import names
+        from include.kafka.errors import KafkaError
+        from include.kafka.progress import progress as read_on
+
+        group = f"connect-{names(contract)[warehouse]}"
+        try:
+            found = read_on(endpoint(KAFKA), {group: [topic.name for topic in contract.topics]})[group]
+        except KafkaError as error:
+            self.log.warning("%s", error)
+            return None
+        return {f"{topic}/{number}": at for (topic, number), (at, _) in found.items()}
+
+    def _runs(self, gone: set[str]) -> list[Verdict]:
+        aftermath = self.memory.away_at is not None and self.now - self.memory.away_at < AFTERMATH
+        away = any(cause.startswith(f"{places.RULE}:") for cause in gone)
+        verdicts = []
+        for dag_id, domain in watched_dags(self.contracts).items():
+            before = self.memory.runs.get(dag_id, runs.Memory())
+            counted = self._counted(dag_id)
+            news = counted is not None and counted.failed > before.failed
+            verdict, self.memory.runs[dag_id] = runs.judge(
+                dag_id,
+                domain,
+                counted,
+                before,
+                paused=paused(self.context, dag_id) if news or before.open else False,
+                explained=away or aftermath or (news and self._held(dag_id)),
+                link=run_link(dag_id, "").rstrip("/"),
+            )
+            verdicts.append(verdict)
+        return verdicts
+
+    def _counted(self, dag_id: str) -> runs.Runs | None:
+        from airflow.sdk.exceptions import AirflowRuntimeError
+
+        ti = self.context["ti"]
+        try:
+            return runs.Runs(
+                failed=ti.get_dr_count(dag_id, states=["failed"]), good=ti.get_dr_count(dag_id, states=["success"])
+            )
+        except AirflowRuntimeError as error:
+            self.log.info("runs of %s are not told: %s", dag_id, error)
+            return None
+
+    def _held(self, dag_id: str) -> bool:
+        """Whether a transform's failure is its gate's, which speaks for itself."""
+        family, _, rest = dag_id.partition("_")
+        warehouse, _, domain = rest.partition("_")
+        if family != "transform":
+            return False
+        return bool(self.context["asset_state_store"][assets.marts(warehouse, domain)].get(HELD))
+
+    def _watches(self) -> list[Verdict]:
+        beats = {
+            "watch_connectors": beat_of(self.context, assets.WATCH_CONNECTORS),
+            "trigger": beat_of(self.context, assets.WATCH_CONNECTORS, TRIGGER_BEAT),
+        }
+        resting = paused(self.context, "watch_connectors")
+        return [watches.judge(name, at, self.now, paused=resting) for name, at in beats.items()]
+
+    def _because(self, verdict: Verdict, gone: set[str], *on: str) -> Verdict:
+        cause = next((places.away(place) for place in on if places.away(place) in gone), "")
+        return msgspec.structs.replace(verdict, cause=cause) if cause and verdict.firing else verdict
+
+    def _sink(self, verdict: Verdict, gone: set[str]) -> Verdict:
+        """Rows that wait for a sink which is known to be ill are its incident's business."""
+        if verdict.rule != "rows_waiting" or not verdict.firing:
+            return verdict
+        domain, _, warehouse = verdict.subject.partition("@")
+        ill = [f"connector_{state}:{warehouse}-{domain}" for state in ("failed", "stalled", "missing")]
+        cause = next((one for one in ill if one in gone), "")
+        return msgspec.structs.replace(verdict, cause=cause) if cause else verdict
+
+
+def _produced(contract: Contract, receipts: Iterable[Any]) -> frozenset[datetime]:
+    """Starts of the schedule's windows in which every topic with a floor has enough events."""
+    from include.generators.size import SCHEDULED
+
+    floors = {topic.name: topic.floor for topic in contract.topics if topic.floor}
+    events: dict[tuple[datetime, str], int] = {}
+    for receipt in receipts:
+        if receipt.domain == contract.domain and receipt.shard == SCHEDULED and receipt.topic in floors:
+            key = (receipt.window_start, receipt.topic)
+            events[key] = events.get(key, 0) + receipt.events
+    starts = {start for start, _ in events}
+    return frozenset(s for s in starts if all(events.get((s, topic), 0) >= floor for topic, floor in floors.items()))
+
+
+def _of(contract: Contract, found: dict[str, rows.Arrivals] | None) -> list[rows.Arrivals] | None:
+    return None if found is None else [found[topic.name] for topic in contract.topics if topic.name in found]
+
+
+def watched_dags(contracts: Iterable[Contract]) -> dict[str, str]:
+    """DAG id -> the domain whose people are told of its failures; the watches themselves have each other for that."""
+    dags = dict.fromkeys(("prepare", "heal", "redrive"), "floodgate")
+    for contract in contracts:
+        if contract.burst is None:
+            continue
+        dags |= {f"{family}_{contract.domain}": contract.domain
+                 for family in ("burst", *(f"transform_{name}" for name in WAREHOUSES))}  # fmt: skip
+    return dags

@@ -1,0 +1,152 @@
+"""A connector's minutes: what is read, what is judged, and the words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from include.monitors import Kind, connectors
+from include.monitors.connectors import Memory, Reading, doubtful, judge
+
+START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+
+
+def reading(committed: int | None = 10, end: int = 10, **given: Any) -> Reading:
+    known: dict[str, Any] = {
+        "name": "clickhouse-ecommerce",
+        "domain": "ecommerce",
+        "warehouse": "clickhouse",
+        "state": "RUNNING",
+        "tasks": ("RUNNING",),
+        "committed": None if committed is None else {"orders/0": committed},
+        "ends": None if committed is None else {"orders/0": end},
+    }
+    return Reading(**{**known, **given})
+
+
+class Minutes:
+    """The same connector, looked at once a minute."""
+
+    def __init__(self) -> None:
+        self.memory, self.minute = Memory(), 0
+
+    def look(self, given: Reading, *, looks: bool = True) -> dict[str, Any]:
+        """A look; `looks`: the second one, into Kafka, tells of all that is not known to be empty that it waits."""
+        if looks:
+            waiting = frozenset(doubtful(given, self.memory))
+            given = msgspec.structs.replace(given, waiting=waiting)
+        now = START + timedelta(minutes=self.minute)
+        self.minute += 1
+        verdicts, self.memory = judge(given, self.memory, now)
+        return {verdict.rule: verdict for verdict in verdicts}
+
+
+@pytest.fixture
+def minutes() -> Minutes:
+    return Minutes()
+
+
+def firing(found: dict[str, Any]) -> list[str]:
+    return [rule for rule, verdict in found.items() if verdict.firing]
+
+
+def test_a_connector_that_gets_on_is_fine(minutes: Minutes) -> None:
+    for committed, end in [(10, 10), (10, 25), (25, 40), (40, 40), (40, 41)]:
+        assert not firing(minutes.look(reading(committed, end)))
+
+
+def test_a_failed_task_is_told_with_its_trace_although_the_connector_says_running(minutes: Minutes) -> None:
+    found = minutes.look(reading(tasks=("RUNNING", "FAILED"), trace="ConnectException: no such table"))
+    assert firing(found) == ["connector_failed"]
+    assert found["connector_failed"].headline == "1 of 2 tasks FAILED: ConnectException: no such table."
+    assert found["connector_stalled"].kind is Kind.BLIND, "nothing is known of how a failed one gets on"
+    assert minutes.look(reading())["connector_failed"].normal == "It runs, all its tasks with it."
+
+
+def test_one_that_says_running_and_commits_nothing_is_stalled_at_the_second_look(minutes: Minutes) -> None:
+    minutes.look(reading(10, 10))
+    assert not firing(minutes.look(reading(10, 52))), "what has just come may still be on its way"
+    found = minutes.look(reading(10, 90))
+    assert firing(found) == ["connector_stalled"]
+    assert found["connector_stalled"].headline == (
+        "It says RUNNING, yet 80 offsets wait and none was committed for 1 min."
+    )
+    assert found["connector_stalled"].since == START + timedelta(minutes=1)
+    assert not firing(minutes.look(reading(90, 90)))
+
+
+def test_what_could_not_be_looked_into_is_not_called_stalled(minutes: Minutes) -> None:
+    minutes.look(reading(10, 10))
+    minutes.look(reading(10, 52))
+    for _ in range(5):
+        found = minutes.look(reading(10, 90), looks=False)
+        assert not firing(found)
+
+
+def test_one_task_of_two_that_stands_is_seen_although_the_other_gets_on(minutes: Minutes) -> None:
+    def both(first: int) -> Reading:
+        committed, ends = {"orders/0": first, "orders/1": 10}, {"orders/0": 10_000, "orders/1": 90}
+        return msgspec.structs.replace(reading(), tasks=("RUNNING", "RUNNING"), committed=committed, ends=ends)
+
+    seen = [bool(firing(minutes.look(both(first)))) for first in range(10, 100, 10)]
+    assert seen == [False] * 5 + [True] * 4
+
+
+def test_marks_of_transactions_are_no_records_that_wait(minutes: Minutes) -> None:
+    """The log ends one behind the last record for ever; a look into Kafka finds nothing there, once."""
+    minutes.look(reading(10, 11))
+    still = reading(10, 11)
+    assert doubtful(still, minutes.memory) == {"orders/0": 10}
+    assert not firing(minutes.look(reading(10, 11, empty=frozenset({"orders/0"}))))
+    for _ in range(3):
+        assert doubtful(still, minutes.memory) == {}, "it was looked at up to this very end"
+        assert not firing(minutes.look(still))
+    assert not firing(minutes.look(reading(10, 15)))
+    assert doubtful(reading(10, 15), minutes.memory) == {"orders/0": 10}, "what came since is another matter"
+
+
+def test_a_backlog_that_shrinks_slowly_is_no_stall(minutes: Minutes) -> None:
+    for committed in range(0, 1000, 100):
+        assert not firing(minutes.look(reading(committed, 100_000)))
+
+
+@pytest.mark.parametrize("state", ["PAUSED", "STOPPED"])
+def test_paused_on_purpose_is_quiet_however_much_waits(minutes: Minutes, state: str) -> None:
+    minutes.look(reading(10, 10))
+    for end in (20, 300, 4000):
+        found = minutes.look(reading(10, end, state=state, tasks=() if state == "STOPPED" else ("PAUSED",)))
+        assert not firing(found)
+        assert found["connector_failed"].kind is Kind.FINE
+
+
+def test_a_missing_one_is_told_at_once(minutes: Minutes) -> None:
+    found = minutes.look(reading(state=None, tasks=()))
+    assert firing(found) == ["connector_missing"]
+    assert found["connector_failed"].kind is Kind.BLIND
+
+
+def test_blind_is_never_fine(minutes: Minutes) -> None:
+    found = minutes.look(reading(None, state=None, tasks=(), blind=True))
+    assert {verdict.kind for verdict in found.values()} == {Kind.BLIND}
+
+
+def test_one_that_never_settles_is_told_after_a_while(minutes: Minutes) -> None:
+    unsettled = reading(state="UNASSIGNED", tasks=("UNASSIGNED",))
+    assert minutes.look(unsettled)["connector_failed"].kind is Kind.BLIND
+    assert not firing(minutes.look(unsettled))
+    assert firing(minutes.look(unsettled)) == ["connector_failed"]
+    assert timedelta(seconds=90) == connectors.UNSETTLED
+
+
+def test_a_group_that_went_back_is_told_until_it_has_read_on(minutes: Minutes) -> None:
+    minutes.look(reading(500, 500))
+    found = minutes.look(msgspec.structs.replace(reading(500, 500), committed={}))
+    assert firing(found) == ["offsets_lost"]
+    assert found["offsets_lost"].headline == "Its group went back by 500 offsets: what had landed is read again."
+    assert firing(minutes.look(reading(200, 500))) == ["offsets_lost"]
+    found = minutes.look(reading(500, 500))
+    assert not firing(found)
+    assert "counts once" in found["offsets_lost"].normal
