@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -136,6 +137,24 @@ class Airflow:
         except NotThere:
             return None
 
+    def set_asset_value(self, name: str, key: str, value: Any) -> None:
+        """Keeps a value in an asset's state store; raises NotThere where Airflow has not seen the asset yet."""
+        asset_id = self._asset_id(name)
+        if asset_id is None:
+            raise NotThere(f"Airflow does not know the asset {name} yet: a DAG that has it must have been parsed")
+        self._api("PUT", f"/assets/{asset_id}/state-store/{key}", json={"value": value})
+
+    def asset_events(self, dag_id: str) -> Iterator[dict[str, Any]]:
+        """Every event of an asset that a run of this DAG told, the latest first."""
+        seen: set[int] = set()  # an event that comes meanwhile moves the pages
+        for page in itertools.count():
+            asked = {"source_dag_id": dag_id, "order_by": "-timestamp", "limit": 100, "offset": 100 * page}
+            found = self._api("GET", "/assets/events", params=asked)["asset_events"]
+            yield from (event for event in found if event["id"] not in seen)
+            seen |= {event["id"] for event in found}
+            if len(found) < 100:
+                return
+
     def _asset_id(self, name: str) -> int | None:
         if name not in self._asset_ids:
             assets = self._api("GET", "/assets", params={"name_pattern": name, "limit": 100})["assets"]
@@ -148,7 +167,9 @@ class Airflow:
 
     def set_pool_slots(self, name: str, slots: int) -> None:
         """Gives a pool so many slots; with 0 what asks for it waits."""
-        self._api("PATCH", f"/pools/{name}", params={"update_mask": "slots"}, json={"slots": slots})
+        found = self._api("GET", f"/pools/{name}")
+        kept = {"pool": name, "include_deferred": found["include_deferred"], "description": found["description"]}
+        self._api("PATCH", f"/pools/{name}", json={**kept, "slots": slots})
 
     def link(self, dag_id: str, run_id: str) -> str:
         """The run's page."""

@@ -23,6 +23,8 @@ app = typer.Typer()
 AsJson = Annotated[bool, typer.Option("--json", help="The same facts for a program.")]
 #: Orders of the demo's own burst, beside those of the schedule: enough to see figures move.
 ORDERS = 200
+#: From here on somebody looks, and heals.
+WATCHES = ("watch_connectors", "watch_ingestion", "heal", "redrive")
 
 
 class Steps:
@@ -82,7 +84,7 @@ def demo(
     transforms = [f"transform_{warehouse}_{domain}" for warehouse in ("clickhouse", "snowflake") for domain in domains]
     with airflow_api.connect(place) as airflow:
         with steps.step("Airflow reads the DAGs"):
-            _known(airflow, ["prepare", *bursts, *transforms])
+            _known(airflow, ["prepare", *bursts, *transforms, *WATCHES])
         with steps.step("prepare: topics, landing tables, connectors, first events"):
             _prepared(airflow)
         for dag in bursts:
@@ -99,6 +101,8 @@ def demo(
             airflow.unpause(dag)
         with steps.step("staging, gate and marts in both warehouses"):
             _ran(airflow, {dag: {"force": True} for dag in transforms})
+        for dag in WATCHES:
+            airflow.unpause(dag)
     facts = gather(place)
     if as_json:
         console.emit({"steps": steps.taken, "seconds": round(steps.seconds, 1), **msgspec.to_builtins(facts)})

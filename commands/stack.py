@@ -119,8 +119,8 @@ def _judge(place: Place, last: dict[str, Any], waited: bool) -> None:
     held = [service for service in services if service["waiting_for"] == holding.WORDS]
     if waited and held:
         raise console.CommandError(
-            f"{', '.join(service['name'] for service in held)} is down, {holding.WORDS}: `floodgate break` lists the "
-            "faults, and --undo lets it go."
+            f"Down, {holding.WORDS}: {', '.join(service['name'] for service in held)}. `floodgate break` lists the "
+            "faults; --undo lets one go."
         )
     if waited and (late := [service for service in services if service["state"] != "ready"]):
         words = [f"{service['name']} is not ready: {service['waiting_for']}" for service in late]

@@ -54,7 +54,7 @@ def seen(incidents: Mapping[str, Incident], rule: str, subject: str, made_at: fl
 def openings(messages: Iterable[Mapping[str, Any]], since: float) -> list[tuple[float, str, str]]:
     """Moment, subject and thread of each thread that was begun after `since`, or opened again, in order."""
     found: dict[str, tuple[float, str, str]] = {}
-    for message in messages:
+    for message in _in_order(messages):
         at, thread = float(message["ts"]), str(message.get("thread_ts") or message["ts"])
         word, subject = _parsed(message)
         if at > since and (thread == message["ts"] or word == _AGAIN):
@@ -73,7 +73,7 @@ def told(messages: Iterable[Mapping[str, Any]], subject: str, made_at: float) ->
 def healed(messages: Iterable[Mapping[str, Any]], thread: str, told_at: float) -> float | None:
     """When the thread's last word was that all is normal; None while it is not, or not any more."""
     ends: float | None = None
-    for message in sorted(messages, key=lambda one: float(one["ts"])):
+    for message in _in_order(messages):
         if message.get("thread_ts") != thread or float(message["ts"]) < told_at:
             continue
         word, _ = _parsed(message)
@@ -152,6 +152,10 @@ def _judged(row: Row) -> Iterable[str]:
 
 def _after(at: float | None, since: float) -> float | None:
     return None if at is None else round(at - since, 1)
+
+
+def _in_order(messages: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(messages, key=lambda one: float(one["ts"]))
 
 
 def _parsed(message: Mapping[str, Any]) -> tuple[str, str]:

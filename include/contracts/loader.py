@@ -165,6 +165,8 @@ def _sequence_mistakes(where: str, sequence: Any, properties: tuple[Property, ..
     for name in (named.field, named.by):
         if not _leads_to_a_field([name], properties):
             yield f"{where}.customProperties.sequence: {name!r} leads to no field"
+    if any(property.name == named.field and property.logical_type != "integer" for property in properties):
+        yield f"{where}.customProperties.sequence: {named.field!r} is no integer"
 
 
 def _leads_to_a_field(names: list[str], properties: tuple[Property, ...]) -> bool:

@@ -14,6 +14,8 @@ from include.monitors.verdict import Verdict
 #: Restarts without a proven recovery, after which a person is asked.
 BUDGET = 5
 LONGEST = timedelta(hours=1)
+#: A restart may take so long to show; before that nobody says that it did not help.
+SETTLE = timedelta(seconds=45)
 
 
 class Cure(enum.StrEnum):
@@ -68,6 +70,8 @@ def decide(verdicts: Iterable[Verdict], restarts: Restarts, now: datetime) -> De
     if restarts.count >= BUDGET:
         says = f"{failed}{BUDGET} restarts are used up: Floodgate waits for a person."
         return Decision(rule=ill.rule, cure=None, restarts=restarts, says=says)
+    if tried and restarts.at is not None and now - restarts.at < SETTLE:
+        return Decision(rule=ill.rule, cure=None, restarts=restarts, says=_sent(cure, restarts.count))
     if restarts.at is not None and now - restarts.at < pause(restarts.count):
         due = restarts.at + pause(restarts.count)
         nth = f"restart {restarts.count + 1} of {BUDGET}"
@@ -76,8 +80,11 @@ def decide(verdicts: Iterable[Verdict], restarts: Restarts, now: datetime) -> De
         )
         return Decision(rule=ill.rule, cure=None, restarts=restarts, says=says)
     later = Restarts(count=restarts.count + 1, at=now, rule=ill.rule)
-    says = f"{failed}{cure[0].upper()}{cure[1:]} sent, {later.count} of {BUDGET}."
-    return Decision(rule=ill.rule, cure=cure, restarts=later, says=says)
+    return Decision(rule=ill.rule, cure=cure, restarts=later, says=f"{failed}{_sent(cure, later.count)}")
+
+
+def _sent(cure: Cure, count: int) -> str:
+    return f"{cure[0].upper()}{cure[1:]} sent, {count} of {BUDGET}."
 
 
 def proven(verdicts: Iterable[Verdict], *, moved: bool) -> bool:

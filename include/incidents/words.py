@@ -9,6 +9,7 @@ import msgspec
 from include.alerts import Message, Severity
 from include.alerts.message import clock, lasting
 from include.incidents.incident import Incident, Silence
+from include.monitors.verdict import Verdict
 
 RUNBOOKS = "docs/runbooks"
 _WORDS = {Severity.CRITICAL: "CRITICAL", Severity.WARNING: "WARNING", Severity.INFO: "INFO"}
@@ -26,6 +27,22 @@ def opened(incident: Incident, run: str) -> Message:
         does=incident.does,
         act=incident.act,
         runbook=f"{RUNBOOKS}/{incident.rule}.md",
+        run=run,
+    )
+
+
+def from_verdict(verdict: Verdict, run: str) -> Message:
+    """A verdict told by itself, where no book can be kept."""
+    return Message(
+        severity=verdict.severity,
+        word=_WORDS[verdict.severity],
+        subject=verdict.subject,
+        headline=verdict.headline,
+        since=verdict.since,
+        facts=verdict.facts,
+        does=verdict.does,
+        act=verdict.act,
+        runbook=f"{RUNBOOKS}/{verdict.rule}.md",
         run=run,
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
 import msgspec
 from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
@@ -65,8 +66,8 @@ def lag(endpoint: Endpoint, group: str, topics: Iterable[str]) -> dict[Partition
     missing = [partition for partition in places if partition not in starts]
     starts |= offsets(client, trouble, missing, OffsetSpec.earliest()) if missing else {}
     behind = {partition: max(0, highs[partition] - starts[partition]) for partition in places}
-    waiting = {partition: starts[partition] for partition, left in behind.items() if left}
-    return behind | {partition: 0 for partition, there in look_behind(endpoint, waiting).items() if not there}
+    waiting = {partition: (starts[partition], highs[partition]) for partition, left in behind.items() if left}
+    return behind | {partition: 0 for partition, at in look_behind(endpoint, waiting).items() if at is None}
 
 
 def partitions(
@@ -114,25 +115,27 @@ def committed(endpoint: Endpoint, group: str, places: list[Partition]) -> dict[P
     return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
 
 
-def look_behind(endpoint: Endpoint, starts: dict[Partition, int]) -> dict[Partition, bool]:
-    """Whether a committed record is at the offset or after it, of each partition where some seconds were enough to
-    tell; raises KafkaError."""
-    if not starts:
+def look_behind(endpoint: Endpoint, stretches: Mapping[Partition, tuple[int, int]]) -> dict[Partition, datetime | None]:
+    """The time of the first committed record from the one offset on and before the other, None where there is none, of
+    each partition where some seconds were enough to tell; raises KafkaError."""
+    if not stretches:
         return {}
     trouble = Trouble(endpoint)
     client = consumer(endpoint, {"fetch.message.max.bytes": 1024}, trouble)
-    found: dict[Partition, bool] = {}
+    found: dict[Partition, datetime | None] = {}
     try:
-        client.assign([TopicPartition(*partition, offset) for partition, offset in starts.items()])
+        client.assign([TopicPartition(*partition, first) for partition, (first, _) in stretches.items()])
         until = time.monotonic() + LOOK_S
-        while len(found) < len(starts) and time.monotonic() < until:
-            for message in client.consume(len(starts) - len(found), timeout=0.1):
+        while len(found) < len(stretches) and time.monotonic() < until:
+            for message in client.consume(len(stretches) - len(found), timeout=0.1):
                 partition = (message.topic() or "", int(message.partition() or 0))
                 error = message.error()
                 if error is None:
-                    found.setdefault(partition, True)
+                    at = datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
+                    # What came since the end was read is no sign that anything stands.
+                    found.setdefault(partition, at if (message.offset() or 0) < stretches[partition][1] else None)
                 elif error.code() == Cause._PARTITION_EOF:
-                    found.setdefault(partition, False)
+                    found.setdefault(partition, None)
         return found
     except KafkaException as error:
         raise trouble.explain("looking for records that wait", error) from error

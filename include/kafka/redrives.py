@@ -80,10 +80,11 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 def read(endpoint: Endpoint, since: datetime | None = None) -> dict[Place, Redrive]:
     """Every dead letter that was sent again or parked (since then), by the place it was rejected from; raises
     KafkaError."""
-    found: dict[Place, Redrive] = {}
+    found: dict[bytes | None, Redrive] = {}
     for record in records(endpoint, TOPIC, missing_ok=True, since=since):
         value = record.value()
-        if value is None:
+        if value is None:  # a person has put the letter back into the list
+            found.pop(record.key(), None)
             continue
         try:
             redrive = msgspec.json.decode(value, type=Redrive)
@@ -92,8 +93,8 @@ def read(endpoint: Endpoint, since: datetime | None = None) -> dict[Place, Redri
                 f"{TOPIC}, partition {record.partition()}, offset {record.offset()} tells of no redrive ({error}): "
                 "only redrives may write there; see who else does"
             ) from error
-        found[redrive.place] = redrive
-    return found
+        found[record.key()] = redrive
+    return {redrive.place: redrive for redrive in found.values()}
 
 
 def accounted(endpoint: Endpoint) -> set[Place]:

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 import msgspec
 
 from include.alerts import Severity
-from include.alerts.message import lasting
 from include.monitors.verdict import Kind, Verdict
 
 #: Records wait and no offset was committed for so long: stalled. Longer than a warehouse takes to restart.
@@ -27,8 +26,8 @@ Offsets = Mapping[str, int]
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """One look. `state` is None where Connect has no such connector. `committed` and `ends` are None where Kafka could
-    not be asked. A second look, into partitions that did not move, found records behind the committed offset in
-    `waiting` and nothing in `empty`; of others it could not tell.
+    not be asked. A second look, into partitions that did not move, found a record between the committed offset and
+    that end in `waiting` (with the time it has in Kafka) and none in `empty`; of others it could not tell.
     """
 
     name: str
@@ -39,7 +38,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     trace: str = ""
     committed: Offsets | None = None
     ends: Offsets | None = None
-    waiting: frozenset[str] = frozenset()
+    waiting: Mapping[str, datetime] = {}
     empty: frozenset[str] = frozenset()
     #: Connect itself could not be asked: nothing is known of state and tasks.
     blind: bool = False
@@ -61,14 +60,14 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """What the next look needs: offsets, those behind, ends where nothing waited, since when it stood or was lost."""
+    """What the next look needs: offsets, ends at which nothing waited, when it last got on, which partitions stand."""
 
     committed: dict[str, int] = {}
-    behind: dict[str, int] = {}
     settled: dict[str, int] = {}
-    at: datetime | None = None
+    alive_at: datetime | None = None
+    ran: bool = False
     moved: bool = True
-    stuck_since: datetime | None = None
+    standing: dict[str, datetime] = {}
     unsettled_since: datetime | None = None
     lost_since: datetime | None = None
     lost: int = 0
@@ -89,15 +88,16 @@ def behind(reading: Reading, memory: Memory) -> dict[str, int]:
 
 
 def doubtful(reading: Reading, memory: Memory) -> dict[str, int]:
-    """Of what is behind, the partitions that were so at the last look and did not move: only Kafka tells more."""
-    return {place: at for place, at in behind(reading, memory).items() if memory.behind.get(place) == at}
+    """Of what is behind, the partitions that did not move since the last look: only Kafka tells what waits there."""
+    if memory.alive_at is None:
+        return {}
+    return {place: at for place, at in behind(reading, memory).items() if memory.committed.get(place, -1) == at}
 
 
 def judge(reading: Reading, memory: Memory, now: datetime) -> tuple[list[Verdict], Memory]:
     """The verdicts of every rule about this connector, and what is to be remembered."""
     later = _remembered(reading, memory, now)
-    waiting = sum((reading.ends or {})[place] - max(0, at) for place, at in behind(reading, memory).items())
-    verdicts = [_missing(reading), _failed(reading, later, now), _stalled(reading, later, waiting, now)]
+    verdicts = [_missing(reading), _failed(reading, later, now), _stalled(reading, later, now)]
     return [*verdicts, _lost(reading, later)], later
 
 
@@ -111,20 +111,24 @@ def _remembered(reading: Reading, memory: Memory, now: datetime) -> Memory:
     settled |= {place: reading.ends[place] for place in reading.empty}
     left = behind(reading, memory)
     moved = any(committed.get(place, -1) > memory.committed.get(place, -1) for place in reading.ends)
-    stuck_since = (memory.stuck_since or memory.at or now) if reading.waiting and reading.running else None
-    if not reading.waiting and doubtful(reading, memory) and reading.running:
-        stuck_since = memory.stuck_since  # could not tell this time
+    got_on = moved or not left or not (reading.running and memory.ran)
+    alive_at = now if got_on or memory.alive_at is None else memory.alive_at
+    standing: dict[str, datetime] = {}
+    if reading.running and memory.ran:
+        doubts = doubtful(reading, memory)  # some of which could not be told this time: they stand as they stood
+        standing = {place: max(at, memory.alive_at or now) for place, at in reading.waiting.items()}
+        standing |= {place: since for place, since in memory.standing.items() if place in doubts}
     back = sum(
         max(0, before - committed.get(place, 0)) for place, before in memory.committed.items() if place in reading.ends
     )
     lost_since = now if back else memory.lost_since if left else None
     return Memory(
         committed=committed,
-        behind=left,
         settled=settled,
-        at=now,
+        alive_at=alive_at,
+        ran=reading.running,
         moved=moved or not left,
-        stuck_since=stuck_since,
+        standing=standing,
         unsettled_since=unsettled_since,
         lost_since=lost_since,
         lost=back or (memory.lost if lost_since else 0),
@@ -188,26 +192,28 @@ def _failed(reading: Reading, memory: Memory, now: datetime) -> Verdict:
     return _verdict(reading, "connector_failed", Kind.FINE, normal=paused)
 
 
-def _stalled(reading: Reading, memory: Memory, waiting: int, now: datetime) -> Verdict:
+def _stalled(reading: Reading, memory: Memory, now: datetime) -> Verdict:
     if reading.paused:
         return _verdict(reading, "connector_stalled", Kind.FINE, normal="It is paused on purpose.")
     if reading.blind or reading.committed is None or not reading.running:
         return _verdict(reading, "connector_stalled", Kind.BLIND)
+    since = min(memory.standing.values(), default=None)
+    waiting = sum((reading.ends or {})[place] - max(0, reading.committed.get(place, -1)) for place in memory.standing)
     patience = STALLED_IN_PART if memory.moved else STALLED
-    if memory.stuck_since and now - memory.stuck_since >= patience and reading.waiting:
+    if since and reading.waiting and now - since >= patience:
         return _verdict(
             reading,
             "connector_stalled",
             Kind.FIRING,
-            headline=f"It says RUNNING, yet {waiting:,} offsets wait and none was committed for "
-            f"{lasting((now - memory.stuck_since).total_seconds())}.",
-            since=memory.stuck_since,
-            facts=(("Waiting", f"{waiting:,} offsets in {len(behind(reading, memory))} partitions"),),
+            headline=f"It says RUNNING, yet {waiting:,} offsets wait, the first since {since:%H:%M:%S} UTC, and none "
+            "of theirs was committed since.",
+            since=since,
+            facts=(("Waiting", f"{waiting:,} offsets in {len(memory.standing)} partitions"),),
             act="See the worker's log and whether the warehouse takes writes.",
         )
-    if memory.stuck_since:
+    if memory.standing:
         return _verdict(reading, "connector_stalled", Kind.BLIND)
-    return _verdict(reading, "connector_stalled", Kind.FINE, normal=f"It gets on: {waiting:,} offsets wait.")
+    return _verdict(reading, "connector_stalled", Kind.FINE, normal="It gets on with what waits.")
 
 
 def _lost(reading: Reading, memory: Memory) -> Verdict:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import msgspec
 
+from include.alerts import Severity
+from include.alerts.message import lasting
 from include.monitors.verdict import Kind, Verdict
 
 
@@ -52,4 +57,19 @@ def judge(
             act="Read the log of the task that failed; clear it when the cause is gone.",
         ),
         later,
+    )
+
+
+def late(dag_id: str, domain: str, run_id: str, within: timedelta, *, ended: bool = False) -> Verdict:
+    """deadline_missed: a run that was queued that long ago has not ended; `ended`: by now it has, well or not."""
+    given: dict[str, Any] = {"rule": "deadline_missed", "subject": dag_id, "domain": domain, "asset": "watch_ingestion"}
+    if ended:
+        return Verdict(kind=Kind.FINE, normal="The run has ended.", **given)
+    return Verdict(
+        kind=Kind.FIRING,
+        severity=Severity.CRITICAL if dag_id.startswith("watch_") else Severity.WARNING,
+        headline=f"A run has not ended within {lasting(within.total_seconds())} of being queued.",
+        facts=(("Run", run_id),),
+        act="See whether its tasks wait for a slot, hang, or wait for a place that is away.",
+        **given,
     )

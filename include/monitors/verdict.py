@@ -27,7 +27,6 @@ RULES = (
     "run_failed",
     "sequence_hole",
     "watch_silent",
-    "windows_missing",
 )
 
 

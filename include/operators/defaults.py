@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.contracts import Contract
+from include.operators.deadlines import deadline
 
 FAMILIES = ("burst", "prepare", "transform", "watch", "heal")
 TIERS = (1, 2, 3)
@@ -30,6 +31,7 @@ def defaults(contract: Contract, family: str, doc: str | None) -> dict[str, Any]
         "start_date": START,
         "catchup": False,
         "max_active_runs": 1,
+        "deadline": deadline(family),
         "default_args": {
             "owner": contract.owner,
             "retries": 2,

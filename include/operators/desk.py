@@ -15,7 +15,7 @@ from typing import Any
 from airflow.sdk import Asset
 
 from include.connections import SLACK, ConnectionMissing
-from include.contracts import load
+from include.contracts import domains, load
 from include.contracts.loader import PLATFORM
 from include.incidents import Book, Change, Incident, Silence, fold
 from include.incidents.incident import Thread
@@ -70,6 +70,9 @@ class Desk:
                 self._post(incident, letter.kind, letter.message)
             except _Away:
                 return False
+            except _Refused:
+                if letter.kind != "edit":
+                    return True  # it waits until somebody has done what the log says; other channels may be well
             incident.letters = incident.letters[1:]
             self._save()  # a task that is killed right here must not send it again
         return True
@@ -84,7 +87,8 @@ class Desk:
         from include.alerts import Alerts, AlertsDown, Sent, route
         from include.alerts import plain as text_of
 
-        contract = load(incident.domain)
+        # A domain whose contract is gone leaves incidents behind; they are the platform's.
+        contract = load(incident.domain if incident.domain in domains() else PLATFORM)
         try:
             alerts = Alerts(endpoint(SLACK))
             thread = Sent(incident.thread.channel, incident.thread.ts) if incident.thread else None
@@ -98,20 +102,28 @@ class Desk:
             return
         except AlertsDown as error:
             log.warning("not sent yet (%s):\n%s", error, text_of(message))
-            raise _Away from None
+            raise (_Refused if error.refused else _Away) from None
         log.info("sent to %s:\n%s", sent.channel, text_of(message))
         if incident.thread is None:
             incident.thread = Thread(sent.channel, sent.ts)
 
     def expire(self, now: datetime) -> None:
         """Silences that are over are told and taken away; one watch does this for all."""
-        kept = list(self._silences)
-        for silence in self._silences:
-            if silence.until <= now and tell(load(PLATFORM), silence_ended(silence)) is not None:
-                kept.remove(silence)
-        if kept != self._silences:
-            keep(self._stores[SILENCES], SILENCED, kept)
-            self._silences = kept
+        over = [silence for silence in self._silences if silence.until <= now and self._ended(silence)]
+        if over:
+            # Read anew: a person may have made one while this watch looked.
+            there = recall(self._stores[SILENCES], SILENCED, list[Silence], [])
+            self._silences = [silence for silence in there if silence not in over]
+            keep(self._stores[SILENCES], SILENCED, self._silences)
+
+    def _ended(self, silence: Silence) -> bool:
+        message = silence_ended(silence)
+        try:
+            endpoint(SLACK)
+        except ConnectionMissing:
+            log.info("no connection to Slack, so it is told here:\n%s", message.headline)
+            return True
+        return tell(load(PLATFORM), message) is not None
 
     def _concern(self, change: Change) -> None:
         incident = change.incident
@@ -127,3 +139,7 @@ class Desk:
 
 class _Away(Exception):
     """Slack takes nothing now."""
+
+
+class _Refused(Exception):
+    """Slack does not take this, and may take others."""

@@ -14,12 +14,12 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException
 
 from include.connections import KAFKA
-from include.contracts import Contract, load
+from include.contracts import load
 from include.healing.plan import NAMES, Gap, Plan, plan, words
-from include.monitors import rows
 from include.operators import assets, healings
 from include.operators.endpoints import WAREHOUSES, endpoint
 from include.operators.notices import run_link
+from include.operators.recounting import lost, produced
 from include.operators.stores import plain
 from include.operators.watermark import connect
 
@@ -27,20 +27,6 @@ from include.operators.watermark import connect
 PATIENCE = timedelta(hours=1)
 #: How long the bursts that are produced again may take to be in Kafka and in both warehouses.
 RECOUNT_S = 240
-
-
-def lost(gap: Gap, now: datetime) -> list[Any]:
-    """What is missing now of a gap in rows: holes that its sink has read past. Raises AirflowException where a place
-    does not answer: what cannot be counted is not healed."""
-    assert gap.since is not None  # noqa: S101 - of rows
-    contract = load(gap.domain)
-    found = _ledger([contract], gap.since - timedelta(minutes=1), now)
-    committed = _committed(contract, gap.warehouse)
-    return [
-        hole
-        for hole in found.holes
-        if hole.warehouse == gap.warehouse and hole.minute >= gap.since and rows.passed(hole, committed)
-    ]
 
 
 class PlanHealing(BaseOperator):
@@ -173,9 +159,9 @@ class Recount(BaseOperator):
             return {"missing": sum(hole.missing for hole in lost(gap, now)), "brought_back": 0}
         missing = back = 0
         for domain, windows in gap.windows.items():
-            produced = _produced(load(domain), min(start for start, _ in windows))
-            missing += sum(start not in produced for start, _ in windows)
-            back += sum(produced.get(start, 0) for start, _ in windows)
+            there = produced(load(domain), min(start for start, _ in windows))
+            missing += sum(start not in there for start, _ in windows)
+            back += sum(there.get(start, 0) for start, _ in windows)
         return {"missing": missing, "brought_back": back}
 
 
@@ -281,34 +267,3 @@ def _trigger(again: Any) -> dict[str, Any]:
         "trigger_run_id": f"heal__{again.start:%Y%m%dT%H%M%S}",
         "logical_date": at.isoformat(),
     }
-
-
-def _ledger(contracts: Iterable[Contract], since: datetime, now: datetime) -> Any:
-    from include.ledger import minutes
-
-    clients = {name: (lambda name=name: connect(name, "heal")) for name in WAREHOUSES}
-    found = minutes.read(endpoint(KAFKA), clients, list(contracts), since=since, until=now)
-    if found.blind:
-        raise AirflowException(f"cannot count: {'; '.join(f'{place}: {why}' for place, why in found.blind.items())}")
-    return found
-
-
-def _committed(contract: Contract, warehouse: str) -> dict[str, int]:
-    from include.connectors.render import names
-    from include.kafka.progress import progress
-
-    group = f"connect-{names(contract)[warehouse]}"
-    found = progress(endpoint(KAFKA), {group: [topic.name for topic in contract.topics]})[group]
-    return {f"{topic}/{number}": at for (topic, number), (at, _) in found.items()}
-
-
-def _produced(contract: Contract, since: datetime) -> dict[datetime, int]:
-    """Start of each scheduled window that has receipts -> its events."""
-    from include.generators.size import SCHEDULED
-    from include.kafka import receipts
-
-    events: dict[datetime, int] = {}
-    for receipt in receipts.read(endpoint(KAFKA), since=since).values():
-        if receipt.domain == contract.domain and receipt.shard == SCHEDULED:
-            events[receipt.window_start] = events.get(receipt.window_start, 0) + receipt.events
-    return events

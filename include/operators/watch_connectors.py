@@ -113,12 +113,13 @@ class WatchConnectors(BaseOperator):
         from include.kafka.offsets import look_behind
 
         try:
-            found = look_behind(endpoint(KAFKA), {_partition(place): max(0, at) for place, at in doubts.items()})
+            ends = reading.ends or {}
+            found = look_behind(endpoint(KAFKA), {_partition(p): (max(0, at), ends[p]) for p, at in doubts.items()})
         except KafkaError as error:
             self.log.warning("%s", error)
             return reading
-        there = frozenset(_place(partition) for partition, waits in found.items() if waits)
-        return msgspec.structs.replace(reading, waiting=there, empty=frozenset(map(_place, found)) - there)
+        waiting = {_place(partition): at for partition, at in found.items() if at is not None}
+        return msgspec.structs.replace(reading, waiting=waiting, empty=frozenset(map(_place, found)) - waiting.keys())
 
     def _other_watch(self, context: Any, now: datetime) -> Verdict:
         name = "watch_ingestion"

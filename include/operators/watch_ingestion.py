@@ -11,15 +11,14 @@ from airflow.sdk import BaseOperator
 
 from include.connections import KAFKA
 from include.contracts import Contract, all_contracts, domains, load
-from include.monitors import Verdict, generators, places, rows, runs, watches
+from include.monitors import Verdict, generators, places, rows, runs
 from include.operators import assets
+from include.operators.airflow_look import AirflowLook
 from include.operators.desk import Desk
 from include.operators.endpoints import WAREHOUSES, endpoint
-from include.operators.gate import HELD
 from include.operators.healings import ask, progress
-from include.operators.notices import run_link
 from include.operators.stores import keep, recall
-from include.operators.watching import MEMORY, TRIGGER_BEAT, beat, beat_of, paused, second_look
+from include.operators.watching import MEMORY, beat, paused, second_look
 
 #: How far back a quiet minute looks; further where something older is still open.
 LOOK_BACK = timedelta(minutes=15)
@@ -60,6 +59,7 @@ class WatchIngestion(BaseOperator):
         verdicts = look.all(causes)
         progress(context, desk.book)
         changes = desk.report(verdicts, look.now, causes=causes)
+        look.airflow.adopt(desk.book)
         ask(context, desk.book, verdicts, look.gaps(), look.now)
         desk.expire(look.now)
         desk.close(changes)
@@ -82,6 +82,7 @@ class _Look:
         self.contracts = [contract for contract in all_contracts() if contract.burst is not None]
         self.missing: dict[str, list[generators.Span]] = {}
         self.holes: dict[tuple[str, str], list[Any]] = {}
+        self.airflow = AirflowLook(context, self.store, self.contracts, self.now)
 
     def all(self, causes: set[str]) -> list[Verdict]:
         """Every verdict of this minute."""
@@ -98,7 +99,10 @@ class _Look:
         verdicts += self._rows(found, gone)
         if any(verdict.firing for verdict in verdicts if verdict.rule == places.RULE):
             self.memory.away_at = self.now
-        return [*verdicts, *self._runs(gone), *self._watches()]
+        aftermath = self.memory.away_at is not None and self.now - self.memory.away_at < AFTERMATH
+        away_now = aftermath or any(cause.startswith(f"{places.RULE}:") for cause in gone)
+        verdicts += self.airflow.failures(self.memory.runs, away=away_now)
+        return [*verdicts, *self.airflow.missed(self.desk.book), *self.airflow.signs_of_life()]
 
     def gaps(self) -> dict[str, dict[str, Any]]:
         """Fingerprint -> what DAG heal is to be asked for."""
@@ -227,54 +231,6 @@ class _Look:
             return None
         return {f"{topic}/{number}": at for (topic, number), (at, _) in found.items()}
 
-    def _runs(self, gone: set[str]) -> list[Verdict]:
-        aftermath = self.memory.away_at is not None and self.now - self.memory.away_at < AFTERMATH
-        away = any(cause.startswith(f"{places.RULE}:") for cause in gone)
-        verdicts = []
-        for dag_id, domain in watched_dags(self.contracts).items():
-            before = self.memory.runs.get(dag_id, runs.Memory())
-            counted = self._counted(dag_id)
-            news = counted is not None and counted.failed > before.failed
-            verdict, self.memory.runs[dag_id] = runs.judge(
-                dag_id,
-                domain,
-                counted,
-                before,
-                paused=paused(self.context, dag_id) if news or before.open else False,
-                explained=away or aftermath or (news and self._held(dag_id)),
-                link=run_link(dag_id, "").rstrip("/"),
-            )
-            verdicts.append(verdict)
-        return verdicts
-
-    def _counted(self, dag_id: str) -> runs.Runs | None:
-        from airflow.sdk.exceptions import AirflowRuntimeError
-
-        ti = self.context["ti"]
-        try:
-            return runs.Runs(
-                failed=ti.get_dr_count(dag_id, states=["failed"]), good=ti.get_dr_count(dag_id, states=["success"])
-            )
-        except AirflowRuntimeError as error:
-            self.log.info("runs of %s are not told: %s", dag_id, error)
-            return None
-
-    def _held(self, dag_id: str) -> bool:
-        """Whether a transform's failure is its gate's, which speaks for itself."""
-        family, _, rest = dag_id.partition("_")
-        warehouse, _, domain = rest.partition("_")
-        if family != "transform":
-            return False
-        return bool(self.context["asset_state_store"][assets.marts(warehouse, domain)].get(HELD))
-
-    def _watches(self) -> list[Verdict]:
-        beats = {
-            "watch_connectors": beat_of(self.context, assets.WATCH_CONNECTORS),
-            "trigger": beat_of(self.context, assets.WATCH_CONNECTORS, TRIGGER_BEAT),
-        }
-        resting = paused(self.context, "watch_connectors")
-        return [watches.judge(name, at, self.now, paused=resting) for name, at in beats.items()]
-
     def _because(self, verdict: Verdict, gone: set[str], *on: str) -> Verdict:
         cause = next((places.away(place) for place in on if places.away(place) in gone), "")
         return msgspec.structs.replace(verdict, cause=cause) if cause and verdict.firing else verdict
@@ -305,14 +261,3 @@ def _produced(contract: Contract, receipts: Iterable[Any]) -> frozenset[datetime
 
 def _of(contract: Contract, found: dict[str, rows.Arrivals] | None) -> list[rows.Arrivals] | None:
     return None if found is None else [found[topic.name] for topic in contract.topics if topic.name in found]
-
-
-def watched_dags(contracts: Iterable[Contract]) -> dict[str, str]:
-    """DAG id -> the domain whose people are told of its failures; the watches themselves have each other for that."""
-    dags = dict.fromkeys(("prepare", "heal", "redrive"), "floodgate")
-    for contract in contracts:
-        if contract.burst is None:
-            continue
-        dags |= {f"{family}_{contract.domain}": contract.domain
-                 for family in ("burst", *(f"transform_{name}" for name in WAREHOUSES))}  # fmt: skip
-    return dags

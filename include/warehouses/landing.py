@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from include.contracts import Contract, Field, Topic
 from include.contracts.paths import clickhouse as clickhouse_path
 from include.contracts.paths import column
@@ -15,6 +17,8 @@ STAGING = "staging"
 #: is the columns it takes in the order of Kafka's timestamp, and not the whole table. It is not for `final`.
 BY_TIME = "by_time"
 _BY_TIME = "(select `_topic`, `_partition`, `_offset`, `_timestamp` order by `_timestamp`)"
+#: The same of topics with a sequence, for whoever looks for holes in it.
+BY_SEQUENCE = "by_sequence"
 # When a merge drops the earlier version of an event, the projection is made again; the engine's default refuses it.
 # Lightweight deletes are left refused: the projection would go on showing their rows.
 _BY_TIME_SETTINGS = "deduplicate_merge_projection_mode = 'rebuild'"
@@ -53,7 +57,18 @@ def clickhouse_ddl(contract: Contract) -> list[str]:
             f"alter table {LANDING}.`{table}` add projection if not exists {BY_TIME} {_BY_TIME}"
             for table in contract.tables
         ),
+        *(
+            f"alter table {LANDING}.`{table}` add projection if not exists {BY_SEQUENCE} "
+            f"(select `_topic`, {names}, `_timestamp` order by `_timestamp`)"
+            for table, topics in contract.tables.items()
+            if (names := _of_sequences(topics))
+        ),
     ]
+
+
+def _of_sequences(topics: Iterable[Topic]) -> str:
+    fields = [name for topic in topics if topic.sequence for name in (topic.sequence.by, topic.sequence.field)]
+    return ", ".join(f"`{name}`" for name in dict.fromkeys(fields))
 
 
 _UNORDERED = f"""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from include.contracts import all_contracts
+from include.operators.airflow_look import watched_dags
 from include.operators.defaults import FAMILIES, TIERS
-from include.operators.watch_ingestion import watched_dags
 
 LINES = 80
 MAY_IMPORT = ("airflow.sdk", "include.contracts", "include.operators")

@@ -18,10 +18,10 @@ GOOD = b'{"event_id":"e","quantity":3,"created_at":"2026-03-01T11:00:00Z"}'
 
 
 def letter(offset: int = 7, *, times: int = 0, minutes: int = 60, **other: Any) -> DeadLetter:
-    headers = (("source", b"till"), ("__connect.errors.topic", b"orders"))
+    headers: Any = (("source", b"till"), ("__connect.errors.topic", b"orders"))
     if times:
         headers += (("floodgate.redrive.count", str(times).encode()), ("floodgate.redrive.of", b"orders/1/2"))
-    given = {
+    given: dict[str, Any] = {
         "topic": "orders",
         "partition": 1,
         "offset": offset,

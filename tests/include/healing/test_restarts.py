@@ -30,6 +30,9 @@ def test_nothing_is_done_for_what_has_no_cure_or_another_cause() -> None:
 def test_a_restart_that_did_not_help_says_so_and_waits() -> None:
     first = decide([verdict("connector_stalled")], Restarts(), NOW)
     assert first
+    soon = decide([verdict("connector_stalled")], first.restarts, NOW + timedelta(seconds=4))
+    assert soon and soon.cure is None
+    assert soon.says == first.says, "it has not had the time to help"
     waits = decide([verdict("connector_stalled")], first.restarts, NOW + timedelta(minutes=1))
     assert waits and waits.cure is None
     assert waits.says == (

@@ -1,9 +1,10 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from include.contracts import load
-from include.kafka import client, dead_letters
+from include.kafka import client, dead_letters, redrives
 
-pytestmark = pytest.mark.stack
 CONTRACT = load("ecommerce")
 
 
@@ -20,6 +21,7 @@ def headers(topic, partition, offset, connector):
     return [(f"__connect.errors.{name}", value.encode()) for name, value in told.items()]
 
 
+@pytest.mark.stack
 def test_a_record_that_two_connectors_rejected_counts_once(kafka):
     producer = client.producer(kafka, {})
     for connector in ("clickhouse-ecommerce", "snowflake-ecommerce"):
@@ -38,3 +40,85 @@ def test_a_record_that_two_connectors_rejected_counts_once(kafka):
     assert (first.key, first.value) == (b"k", b"oops")
     assert letters[4].value is None
     assert letters[5].reason == "no reason given"
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        (
+            "Value (several) was out of range for requested data type",
+            "Value (…) was out of range for requested data type",
+        ),
+        (
+            "Code: 469. DB::Exception: Constraint `id_fits` for table landing.orders (53f4950d-67e0) is violated at row 12",
+            "Code: …. DB::Exception: Constraint `id_fits` for table landing.orders (…) is violated at row …",
+        ),
+        ("cannot read \"3,5\" as 'x y'\nat row 5", "cannot read … as …"),
+        ("Cannot parse (while reading the value of key id)", "Cannot parse (while reading the value of key id)"),
+        ("it's cut within 'a quotation that never ends", "it…a quotation that never ends"),
+        ("toDateTime64 1.5.2", "toDateTime64 …"),
+        ("x" * 500, "x" * 160),
+    ],
+)
+def test_reasons_of_a_kind_are_told_alike(reason, kind):
+    letter = dead_letters.DeadLetter(
+        topic="t",
+        partition=0,
+        offset=0,
+        connector="",
+        stage="",
+        exception="",
+        reason=reason,
+        key=b"",
+        value=b"",
+        at_ms=0,
+    )
+    assert letter.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("headers", "times", "origin"),
+    [
+        ((), 0, "t/0/5"),
+        (((redrives.COUNT, b"2"), (redrives.OF, b"my.t_x-1/10/33")), 2, "my.t_x-1/10/33"),
+        (((redrives.COUNT, b"many"), (redrives.OF, b"nowhere")), 0, "t/0/5"),
+        (((redrives.COUNT, None), (redrives.OF, None)), 0, "t/0/5"),
+        (((redrives.COUNT, b"-1"), (redrives.OF, b"\xff/1/2")), 0, "t/0/5"),
+    ],
+)
+def test_a_letter_tells_how_often_it_was_sent_again(headers, times, origin):
+    letter = dead_letters.DeadLetter(
+        topic="t",
+        partition=0,
+        offset=5,
+        connector="",
+        stage="",
+        exception="",
+        reason="",
+        key=b"",
+        value=b"",
+        at_ms=0,
+        headers=headers,
+    )
+    assert (letter.times, letter.origin) == (times, origin)
+
+
+@pytest.mark.stack
+def test_dead_letters_are_read_from_the_time_of_their_records_on(kafka):
+    contract = load("fashion")
+    producer = client.producer(kafka, {})
+    # A connector keeps the record's own time, and what it rejects is not always in its order.
+    for offset, minute in ((1, 10), (2, 12), (3, 11)):
+        told = headers("streaming.public.clicks", 0, offset, "clickhouse-fashion")
+        producer.produce(contract.dead_letters, b"x", b"k", headers=told, timestamp=at_ms(minute))
+    producer.flush(10)
+
+    def offsets(minute):
+        since = datetime.fromtimestamp(at_ms(minute) / 1000, UTC)
+        return [one.offset for one in dead_letters.read(kafka, contract, since)]
+
+    assert [offsets(minute) for minute in (9, 10, 11, 12, 13)] == [[1, 2, 3], [1, 2, 3], [2, 3], [2], []]
+
+
+def at_ms(minute):
+    return int(datetime(2026, 5, 1, 12, minute, tzinfo=UTC).timestamp() * 1000)

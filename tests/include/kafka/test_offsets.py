@@ -6,7 +6,7 @@ from confluent_kafka import Consumer, TopicPartition
 from include.contracts import load
 from include.generators import Window
 from include.generators import burst as named
-from include.kafka import KafkaError, burst, offsets
+from include.kafka import KafkaError, burst, client, offsets
 from include.kafka.reading import records
 
 pytestmark = pytest.mark.stack
@@ -57,3 +57,20 @@ def test_what_a_group_never_committed_is_all_lag(kafka, clicks):
 def test_a_missing_topic_is_named(kafka):
     with pytest.raises(KafkaError, match="topic nowhere is missing"):
         offsets.watermarks(kafka, ["nowhere"])
+
+
+def test_an_open_transaction_holds_back_what_comes_behind_its_beginning(kafka, clicks):
+    whole = offsets.extents(kafka, [CLICKS])[CLICKS, 0]
+    assert whole == offsets.Extent(0, clicks[0] + 1, clicks[0] + 1)
+    held = client.producer(kafka, {"transactional.id": "held"})
+    held.init_transactions(20)
+    held.begin_transaction()
+    held.produce(CLICKS, b"{}", b"k", partition=0)
+    held.flush(20)
+    contract = load("fashion")
+    window = Window(START + timedelta(minutes=9), START + timedelta(minutes=10))
+    receipts = burst.produce(kafka, contract, *named(contract, window, seed=1, size=50, shard="behind"))
+    (behind,) = [one for one in receipts if (one.topic, one.partition) == (CLICKS, 0)]
+    found = offsets.extents(kafka, [CLICKS])[CLICKS, 0]
+    assert (found.first, found.readable, found.end) == (0, whole.end, behind.last_offset + 2)
+    held.abort_transaction(20)

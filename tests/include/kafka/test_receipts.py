@@ -9,6 +9,7 @@ from confluent_kafka.admin import NewTopic
 from include.contracts import load
 from include.contracts.json_schema import json_schema
 from include.kafka import KafkaError, client, receipts
+from include.kafka.reading import records
 from include.kafka.receipts import Receipt, produced
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
@@ -56,6 +57,33 @@ def test_what_is_no_receipt_is_told_with_its_place(kafka, monkeypatch):
     monkeypatch.setattr(receipts, "TOPIC", "strange")
     with pytest.raises(KafkaError, match="strange, partition 0, offset 0 holds no receipt"):
         receipts.read(kafka)
+
+
+@pytest.mark.stack
+def test_receipts_are_read_from_a_time_on(kafka, monkeypatch):
+    admin = client.admin(kafka)
+    admin.create_topics([NewTopic("dated", 1, -1)])["dated"].result()
+    monkeypatch.setattr(receipts, "TOPIC", "dated")
+    producer = client.producer(kafka, {})
+    # A receipt is written a little after the last event of its burst: of b2 a minute, in a long transaction.
+    written = [("b1", 0, 0), ("b2", 1, 2), ("b3", 3, 3), ("b1", 4, 4)]
+    for burst, produced_at, at in written:
+        one = receipt(burst=burst, produced_at=START + timedelta(minutes=produced_at))
+        at_ms = int((START + timedelta(minutes=at)).timestamp() * 1000)
+        producer.produce("dated", msgspec.json.encode(one), burst.encode(), timestamp=at_ms)
+    producer.flush(10)
+
+    def bursts(minutes):
+        found = receipts.read(kafka, START + timedelta(minutes=minutes))
+        return {key[0]: (one.produced_at - START).seconds // 60 for key, one in found.items()}
+
+    assert bursts(0) == {"b1": 4, "b2": 1, "b3": 3}
+    assert bursts(1) == {"b1": 4, "b2": 1, "b3": 3}
+    assert bursts(2) == {"b1": 4, "b3": 3}  # written then, produced before
+    assert bursts(4) == {"b1": 4}
+    assert bursts(5) == {}
+    read = [record.offset() for record in records(kafka, "dated", since=START + timedelta(minutes=3))]
+    assert read == [2, 3]
 
 
 @pytest.mark.stack

@@ -316,6 +316,24 @@ def test_of_two_redrives_at_once_the_first_is_fenced_off(
 
 
 @stack
+def test_what_another_redrive_sent_until_this_one_began_is_not_sent_again(
+    kafka: Endpoint, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = places(3)
+    reject(kafka, reason, *of)
+    whole, others = redrives.attempt, iter([order(reason)])
+
+    def attempt(trouble: Any, doing: str, call: Any) -> None:
+        if doing == "beginning a redrive" and (other := next(others, None)):
+            assert does(redrive.redrive(kafka, other, now=NOW)) == (3, 0, 0)
+        whole(trouble, doing, call)
+
+    monkeypatch.setattr(redrives, "attempt", attempt)
+    assert does(redrive.redrive(kafka, order(reason), now=NOW)) == (0, 0, 0)
+    assert len(sent(kafka, of)) == 3
+
+
+@stack
 def test_before_prepare_has_made_its_topics_nothing_is_redriven(
     kafka: Endpoint, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -325,6 +343,17 @@ def test_before_prepare_has_made_its_topics_nothing_is_redriven(
     assert len(waiting(kafka, reason)) == 1
     with pytest.raises(KafkaError, match=re.escape("topic not.made.yet is missing: run the DAG prepare")):
         redrive.redrive(kafka, order(reason), now=NOW)
+
+
+@stack
+def test_a_tombstone_for_its_place_puts_a_letter_back_into_the_list(kafka: Endpoint, reason: str) -> None:
+    of = places(2)
+    reject(kafka, reason, *of)
+    redrive.redrive(kafka, order(reason), now=NOW)
+    producer = client.producer(kafka, {})
+    producer.produce(redrives.TOPIC, None, redrives.text(of[1]).encode())
+    producer.flush(20)
+    assert waiting(kafka, reason) == [of[1]]
 
 
 @stack

@@ -16,7 +16,7 @@ from include.connections import Endpoint
 from include.contracts import Contract, load
 from include.contracts.event import BurstId, Event, Window
 from include.generators import events
-from include.kafka import burst, topics
+from include.kafka import burst, client, offsets, receipts, topics
 from include.kafka.reading import records
 from include.kafka.receipts import Receipt
 from include.ledger import minutes
@@ -67,7 +67,22 @@ class Stream:
     def produce(self, size: int, name: BurstId | None = None, extra: tuple[Event, ...] = ()) -> tuple[Receipt, ...]:
         """Produces a burst."""
         name = name or self.id()
-        return burst.produce(self.kafka, self.contract, name, [*self.events(name, size), *extra])
+        made = burst.produce(self.kafka, self.contract, name, [*self.events(name, size), *extra])
+        self.settled(made)
+        return made
+
+    def settled(self, made: tuple[Receipt, ...]) -> None:
+        """Waits for the marks of a transaction: on a busy broker they come some time after its end was confirmed."""
+        until = time.monotonic() + 60
+        while True:
+            found = receipts.read(self.kafka, self.since - timedelta(minutes=10))
+            ends = offsets.extents(self.kafka, [self.name])
+            if all(
+                found.get(one.key) == one and ends[self.name, one.partition].end > one.last_offset + 1 for one in made
+            ):
+                return
+            assert time.monotonic() < until, "a transaction's marks did not come"
+            time.sleep(0.05)
 
     def land(self, *places: str, without: tuple[int, ...] = (), only: tuple[Run, ...] | None = None) -> None:
         """Lands the topic's records as they are, less some offsets, or only some."""
@@ -112,9 +127,34 @@ class Stream:
         clients = given.pop("clients", self.clients)
         return minutes.read(kafka, clients, [self.contract], **given)
 
+    def sent(self, *ages: int) -> list[int]:
+        """Records that are so many seconds older than the stream, sent without a receipt; their offsets."""
+        given: list[int] = []
+        producer = client.producer(self.kafka, {})
+        for age, event in zip(ages, self.events(self.id(), len(ages)), strict=True):
+            at_ms = int((self.since - timedelta(seconds=age)).timestamp() * 1000)
+            report = lambda error, message: given.append(message.offset())  # noqa: E731
+            producer.produce(self.name, event.value, event.key, timestamp=at_ms, on_delivery=report)
+        producer.flush(10)
+        return given
+
+    def told(self, first: int, last: int, *, age: float, burst: str = "by hand") -> None:
+        """A receipt of a burst that ended so many seconds before the stream was made."""
+        at = self.since - timedelta(seconds=age)
+        receipt = Receipt(
+            event_id=f"{burst}/{self.name}/0", burst=burst, domain=self.name, window_start=at, window_end=at, shard="0",
+            topic=self.name, partition=0, events=last - first + 1, first_offset=first, last_offset=last,
+            min_event_time=at, max_event_time=at, produced_at=at,
+        )  # fmt: skip
+        producer = client.producer(self.kafka, {})
+        producer.produce(receipts.TOPIC, msgspec.json.encode(receipt), receipt.event_id.encode())
+        producer.flush(10)
+
     def totals(self, **options: Any) -> tuple[int | None, ...]:
         """Produced, in Kafka, ClickHouse, Snowflake, rejected: all cells together."""
-        cells = self.ledger(**options).cells
+        ledger = self.ledger(**options)
+        assert not ledger.blind
+        cells = ledger.cells
         assert {cell.domain for cell in cells} <= {self.name}
         columns = ("produced", "kafka", "clickhouse", "snowflake", "rejected")
         found = ([getattr(cell, column) for cell in cells] for column in columns)
@@ -123,14 +163,16 @@ class Stream:
     def holes(self, **options: Any) -> dict[str, list[tuple[int, list[Run]]]]:
         """Warehouse -> missing events and ranges."""
         told: dict[str, list[tuple[int, list[Run]]]] = {}
-        for hole in self.ledger(**options).holes:
+        ledger = self.ledger(**options)
+        assert not ledger.blind
+        for hole in ledger.holes:
             told.setdefault(hole.warehouse, []).append((hole.missing, list(hole.ranges)))
         return told
 
     def close(self) -> None:
         """Ends the sessions."""
-        for client in self.clients.values():
-            client.close()
+        for one in self.clients.values():
+            one.close()
 
 
 @pytest.fixture
@@ -145,8 +187,3 @@ def stream(kafka: Endpoint, endpoints: dict[str, Endpoint]) -> Iterator[Callable
     yield make
     for one in made:
         one.close()
-
-
-def wait_ms() -> None:
-    """Until the next millisecond, so that what comes is later."""
-    time.sleep(0.002)

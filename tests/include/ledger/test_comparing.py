@@ -102,6 +102,8 @@ def test_a_cell_counts_events_where_they_are():
     )
     (whole,), _ = ledger([receipt(10, 19)], [(10, 19)])
     assert not whole.differs
+    (spoiled,), _ = ledger([receipt(10, 19)], [(10, 19)], rejected=[rejection(19)])
+    assert spoiled.differs
 
 
 @pytest.mark.parametrize("runs", [[(100, 109)], [(10, 19), (100, 109)]], ids=["ClickHouse", "Snowflake"])

@@ -51,6 +51,24 @@ def asked(client, at=START + timedelta(days=150)):
     return found, row["read_rows"]
 
 
+def test_what_landed_whole_answers_with_a_row_a_partition(client):
+    prepare(client)
+    client.command(FILL)
+    given = []
+
+    class Heard:
+        def query(self, sql):
+            given.extend(found := client.query(sql))
+            return found
+
+    landed.clickhouse(Heard(), [CONTRACT], START, START + timedelta(days=DAYS))
+    assert sorted((row["part"], row["low"], row["high"]) for row in given) == [
+        (0, 0, 166_666),
+        (1, 0, 166_666),
+        (2, 0, 166_665),
+    ]
+
+
 def rows(found):
     return sum(last - first + 1 for one in found.values() for first, last in one.runs)
 

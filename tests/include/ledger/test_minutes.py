@@ -114,6 +114,7 @@ def test_bursts_side_by_side_are_compared_together(stream):
     finally:
         burst.BATCH = batch
     (around,) = given["one"]
+    orders.settled(given["one"])
     assert around.first_offset < within.first_offset <= within.last_offset < around.last_offset
     orders.land()
     assert orders.totals() == (50, None, 50, 50, 0)
@@ -188,6 +189,17 @@ def test_a_record_that_was_sent_again_is_where_it_landed(stream):
     assert orders.holes() == {}
     orders.land("snowflake", only=((sent.to_offset, sent.to_offset),))
     assert orders.totals() == (10, None, 9, 10, 0)
+    # What was put aside for good stays rejected.
+    parked = receipt.first_offset + 6
+    for connector in ("clickhouse", "snowflake"):
+        orders.delete(connector, (parked,))
+    reject(orders, parked, f"clickhouse-{orders.name}", f"snowflake-{orders.name}")
+    assert orders.totals() == (10, None, 8, 9, 1)
+    place = (orders.name, 0, parked)
+    aside = msgspec.structs.replace(letter, place=place, origin=redrives.text(place), topic=orders.contract.parked)
+    redrives.produce(orders.kafka, lambda done: [aside], now=datetime.now(UTC))
+    assert orders.totals() == (10, None, 8, 9, 1)
+    assert orders.holes() == {}
 
 
 def test_foreign_records_neither_count_nor_stand_in(stream):
@@ -286,6 +298,27 @@ def test_only_the_time_asked_for_is_told(stream):
     assert orders.ledger(since=receipt.produced_at + timedelta(minutes=1)).cells == ()
     # A minute is told whole.
     assert orders.totals(since=minute(receipt.produced_at) + timedelta(seconds=59.9)) == (5, None, 5, 5, 0)
+
+
+def test_records_are_older_than_the_receipt_of_their_burst(stream):
+    """By what a transaction may take: they have landed all the same."""
+    orders = stream()
+    first, *_, last = orders.sent(*[250] * 10, *[1] * 5)
+    orders.told(first, last, age=-1)
+    orders.land(without=(last,))
+    assert orders.totals(since=orders.since) == (15, None, 14, 14, 0)
+    assert orders.holes(since=orders.since)["clickhouse"] == [(1, [(last, last)])]
+
+
+def test_a_burst_before_the_time_asked_for_is_told_from_one_that_it_mingles_with(stream):
+    orders = stream()
+    offsets = orders.sent(*[480] * 6, *[100] * 6)
+    first, last = offsets[0], offsets[-1]
+    orders.told(first, first + 7, age=200, burst="earlier")
+    orders.told(first + 6, last, age=-1, burst="later")
+    # What the earlier one has does not stand in for what the later one lacks.
+    orders.land(without=(last, last - 1))
+    assert orders.totals() == (14, None, 10, 10, 0)
 
 
 def test_a_place_that_is_away_is_said_and_leaves_the_others(stream, monkeypatch):

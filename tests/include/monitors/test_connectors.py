@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from include.monitors import Kind, connectors
-from include.monitors.connectors import Memory, Reading, doubtful, judge
+from include.monitors.connectors import Memory, Reading, behind, doubtful, judge
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
@@ -28,17 +28,23 @@ def reading(committed: int | None = 10, end: int = 10, **given: Any) -> Reading:
 
 
 class Minutes:
-    """The same connector, looked at once a minute."""
+    """The same connector, looked at once a minute; what waits came half a minute before the look that first saw it."""
 
     def __init__(self) -> None:
         self.memory, self.minute = Memory(), 0
+        self.came: dict[tuple[str, int], datetime] = {}
 
-    def look(self, given: Reading, *, looks: bool = True) -> dict[str, Any]:
-        """A look; `looks`: the second one, into Kafka, tells of all that is not known to be empty that it waits."""
-        if looks:
-            waiting = frozenset(doubtful(given, self.memory))
-            given = msgspec.structs.replace(given, waiting=waiting)
+    def look(self, given: Reading, *, looks: bool = True, records: bool = True) -> dict[str, Any]:
+        """A look; `looks`: the second one, into Kafka, can tell; `records`: what is behind are records, no marks."""
         now = START + timedelta(minutes=self.minute)
+        for place, at in behind(given, self.memory).items():
+            self.came.setdefault((place, at), now - timedelta(seconds=30))
+        doubts = doubtful(given, self.memory)
+        if looks and records:
+            waiting = {place: self.came[place, at] for place, at in doubts.items()}
+            given = msgspec.structs.replace(given, waiting=waiting)
+        elif looks:
+            given = msgspec.structs.replace(given, empty=frozenset(doubts))
         self.minute += 1
         verdicts, self.memory = judge(given, self.memory, now)
         return {verdict.rule: verdict for verdict in verdicts}
@@ -66,16 +72,24 @@ def test_a_failed_task_is_told_with_its_trace_although_the_connector_says_runnin
     assert minutes.look(reading())["connector_failed"].normal == "It runs, all its tasks with it."
 
 
-def test_one_that_says_running_and_commits_nothing_is_stalled_at_the_second_look(minutes: Minutes) -> None:
+def test_one_that_says_running_and_commits_nothing_is_stalled_when_a_record_has_waited(minutes: Minutes) -> None:
     minutes.look(reading(10, 10))
     assert not firing(minutes.look(reading(10, 52))), "what has just come may still be on its way"
     found = minutes.look(reading(10, 90))
     assert firing(found) == ["connector_stalled"]
     assert found["connector_stalled"].headline == (
-        "It says RUNNING, yet 80 offsets wait and none was committed for 1 min."
+        "It says RUNNING, yet 80 offsets wait, the first since 10:00:30 UTC, and none of theirs was committed since."
     )
-    assert found["connector_stalled"].since == START + timedelta(minutes=1)
+    assert found["connector_stalled"].since == START + timedelta(seconds=30)
     assert not firing(minutes.look(reading(90, 90)))
+
+
+def test_one_that_goes_on_after_a_pause_is_not_blamed_for_what_waited_meanwhile(minutes: Minutes) -> None:
+    minutes.look(reading(10, 10))
+    for end in (20, 300, 4000):
+        minutes.look(reading(10, end, state="PAUSED", tasks=("PAUSED",)))
+    assert not firing(minutes.look(reading(10, 5000)))
+    assert not firing(minutes.look(reading(800, 5000)))
 
 
 def test_what_could_not_be_looked_into_is_not_called_stalled(minutes: Minutes) -> None:
@@ -100,11 +114,10 @@ def test_marks_of_transactions_are_no_records_that_wait(minutes: Minutes) -> Non
     minutes.look(reading(10, 11))
     still = reading(10, 11)
     assert doubtful(still, minutes.memory) == {"orders/0": 10}
-    assert not firing(minutes.look(reading(10, 11, empty=frozenset({"orders/0"}))))
+    assert not firing(minutes.look(still, records=False))
     for _ in range(3):
         assert doubtful(still, minutes.memory) == {}, "it was looked at up to this very end"
         assert not firing(minutes.look(still))
-    assert not firing(minutes.look(reading(10, 15)))
     assert doubtful(reading(10, 15), minutes.memory) == {"orders/0": 10}, "what came since is another matter"
 
 

@@ -1,0 +1,177 @@
+"""Holes in the numbers that a source gives its events. A number that never came was lost before Kafka, by the source or
+by whoever reads it; the rest of the line cannot tell, for it has all that it was given.
+
+Where a contract names a `sequence`, its field grows by one within each value of another. Looked for in ClickHouse, in
+the order of the numbers: in which order they arrived, and how often, is no matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from include.alerts.message import lasting
+from include.contracts import Contract, Topic
+from include.monitors.rows import GRACE
+from include.monitors.verdict import Kind, Verdict
+from include.warehouses.clickhouse import Clickhouse
+from include.warehouses.landing import LANDING
+
+RULE = "sequence_hole"
+#: What is read before the window begins: a row there may have the number that seems to be missing in it.
+EDGE = timedelta(minutes=1)
+#: Holes that are told one by one, the largest.
+TOLD = 5
+
+
+class Hole(msgspec.Struct, frozen=True):
+    """Numbers that are missing one after the other, both ends included, of one value of the contract's `by`."""
+
+    by: str
+    first: int
+    last: int
+
+
+class Holes(msgspec.Struct, frozen=True, kw_only=True):
+    """What one topic lacks: `missing` numbers in so many `holes`, of so many values of the contract's `by` (`sources`),
+    since the last number before the earliest of them came."""
+
+    topic: str
+    missing: int
+    holes: int
+    sources: int
+    since: datetime
+    largest: tuple[Hole, ...]
+
+
+# The first number of each source has no predecessor: it gets one without a hole between. Both neighbours of a hole are
+# within the window, so that what came while nobody was to produce is not asked for.
+_HOLES = f"""
+select topic, count() as holes, sum(size) as missing, uniqExact(source) as sources, min(since) as since_ms,
+    arraySlice(arraySort(hole -> (-hole.1, hole.2, hole.3), groupArray((size, source, first))), 1, {TOLD}) as largest
+from (
+    select topic, source, number - before - 1 as size, before + 1 as first, since
+    from (
+        select topic, source, number, at, low, high,
+            lagInFrame(number, 1, number - 1) over numbers as before, lagInFrame(at, 1, at) over numbers as since
+        from ({{rows}})
+        window numbers as (partition by topic, source order by number rows between 1 preceding and current row)
+    )
+    where size > 0 and least(since, at) >= low and at <= high
+)
+group by topic
+"""
+
+
+def read(
+    client: Clickhouse, contracts: Iterable[Contract], since: Mapping[str, datetime], now: datetime
+) -> dict[str, Holes]:
+    """Topic -> its holes, of those that have a sequence and holes in it; no question where none has a sequence.
+
+    `since`: domain -> from when on there must be no hole. What is younger than the contract lets a row take is left
+    out. Costs what the window holds. Raises WarehouseError.
+    """
+    rows = " union all ".join(
+        _numbers(topic, since[contract.domain], now - timedelta(seconds=contract.latency_s) - GRACE)
+        for contract in contracts
+        for topic in contract.topics
+        if topic.sequence
+    )
+    return {row["topic"]: _holes(row) for row in client.query(_HOLES.format(rows=rows))} if rows else {}
+
+
+def judge(
+    contract: Contract,
+    found: Mapping[str, Holes] | None,
+    elsewhere: Mapping[str, int] | None,
+    window: timedelta,
+    *,
+    cause: str = "",
+) -> list[Verdict]:
+    """A verdict for each topic with a sequence. `found`: None where ClickHouse could not be asked.
+
+    `elsewhere`: topic -> records that Kafka has and ClickHouse lacks, be they on their way, lost or rejected, so that
+    other rules tell of them; None where the ledger could not look. So many numbers are not missing at the source.
+    """
+    verdicts = []
+    for topic in contract.topics:
+        if topic.sequence is None:
+            continue
+        holes = None if found is None else found.get(topic.name)
+        if found is None:
+            verdicts.append(_verdict(topic, Kind.BLIND))
+        elif holes is None:
+            normal = f"The numbers of the last {lasting(window.total_seconds())} are without a hole."
+            verdicts.append(_verdict(topic, Kind.FINE, normal=normal))
+        elif elsewhere is None or holes.missing <= elsewhere.get(topic.name, 0):
+            verdicts.append(_verdict(topic, Kind.BLIND))
+        else:
+            verdicts.append(_fires(topic, holes, elsewhere.get(topic.name, 0), cause))
+    return verdicts
+
+
+def _numbers(topic: Topic, since: datetime, until: datetime) -> str:
+    """Each number of a topic once, with its source and the time it came first (ms since 1970)."""
+    assert topic.sequence is not None  # noqa: S101 - see read()
+    return (
+        f"select '{topic.name}' as topic, ifNull(toString(`{topic.sequence.by}`), 'null') as source, "
+        f"assumeNotNull(`{topic.sequence.field}`) as number, min(_timestamp) as at, {_ms(since)} as low, "
+        f"{_ms(until)} as high from {LANDING}.`{topic.table}` where _topic = '{topic.name}' "
+        f"and _timestamp >= {_ms(since - EDGE)} and `{topic.sequence.field}` is not null group by source, number"
+    )
+
+
+def _holes(row: Mapping[str, Any]) -> Holes:
+    return Holes(
+        topic=row["topic"],
+        missing=int(row["missing"]),
+        holes=int(row["holes"]),
+        sources=int(row["sources"]),
+        since=datetime.fromtimestamp(int(row["since_ms"]) / 1000, UTC),
+        largest=tuple(Hole(by, first, first + size - 1) for size, by, first in row["largest"]),
+    )
+
+
+def _fires(topic: Topic, holes: Holes, elsewhere: int, cause: str) -> Verdict:
+    assert topic.sequence is not None  # noqa: S101 - see judge()
+    named = list(dict.fromkeys(hole.by for hole in holes.largest))
+    more = f" and {holes.sources - len(named)} more" if holes.sources > len(named) else ""
+    known = (("Behind Kafka", f"{elsewhere:,} of them: on their way, lost or rejected"),) if elsewhere else ()
+    numbers = f"1 number of {topic.sequence.field} is" if holes.missing == 1 else (
+        f"{holes.missing:,} numbers of {topic.sequence.field} are"
+    )  # fmt: skip
+    return _verdict(
+        topic,
+        Kind.FIRING,
+        headline=f"{numbers} missing in {holes.holes:,} {'hole' if holes.holes == 1 else 'holes'}, for "
+        f"{topic.sequence.by} {', '.join(named)}{more}.",
+        since=holes.since,
+        facts=(*((hole.by, _told(hole)) for hole in holes.largest), *known),
+        act="They never came to Kafka, so no machine here can bring them back: reconnect what reads the source, and "
+        "backfill them from the exchange.",
+        cause=cause,
+    )
+
+
+def _told(hole: Hole) -> str:
+    if hole.first == hole.last:
+        return str(hole.first)
+    return f"{hole.first} to {hole.last}, {hole.last - hole.first + 1:,} numbers"
+
+
+def _verdict(topic: Topic, kind: Kind, **words: object) -> Verdict:
+    return Verdict(
+        rule=RULE,
+        subject=topic.name,
+        kind=kind,
+        domain=topic.domain,
+        asset=f"bursts_{topic.domain}",
+        **words,  # type: ignore[arg-type]
+    )
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
