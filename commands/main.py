@@ -15,7 +15,7 @@ from local.place import PlaceError
 from local.service import ServiceError
 
 # In the order of the help.
-ROOMS = ("stack", "pipeline", "ledger", "redrive", "faults", "replay", "demo")
+ROOMS = ("stack", "pipeline", "ledger", "incidents", "silences", "slack", "redrive", "faults", "replay", "demo")
 EXPECTED = (PlaceError, ServiceError, console.CommandError)
 
 

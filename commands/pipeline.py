@@ -1,4 +1,4 @@
-"""`floodgate status | run | query | slack`: the pipeline, looked at and set going."""
+"""`floodgate status | run | query`: the pipeline, looked at and set going; and what the local Slack has caught."""
 
 from __future__ import annotations
 
@@ -166,24 +166,6 @@ def query(
         _table(f"{len(rows)} rows", rows, tuple(rows[0]))
     else:
         console.say("0 rows")
-
-
-@app.command()
-def slack(
-    channel: Annotated[str | None, typer.Option(help="This channel only.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """The messages that the local Slack catcher holds, threads together."""
-    messages = caught(environed(), channel)
-    if as_json:
-        console.emit(messages)
-        return
-    if not messages:
-        console.say("No message was sent.")
-    for message in messages:
-        indent = "    " if message.get("thread_ts") not in (None, "", message["ts"]) else ""
-        head = "" if indent else f"{message['channel']} {message.get('received_at', '')}\n"
-        console.say(head + "\n".join(indent + line for line in lines_of(message)) + "\n")
 
 
 def lines_of(message: dict[str, Any]) -> list[str]:

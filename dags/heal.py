@@ -34,7 +34,7 @@ with DAG(
     **{**defaults(load("floodgate"), "heal", __doc__), "max_active_runs": 4},
 ):
     plan = PlanHealing(task_id="plan")
-    approve = ApproveHealing(task_id="approve", execution_timeout=None)
+    approve = ApproveHealing(task_id="approve")
     replay = ReplayRows(task_id="replay")
     again = produce_again(plan.output)
     recount = Recount(task_id="recount", trigger_rule="none_failed")

@@ -13,8 +13,6 @@ that was paused is left alone. One that stands because Kafka or a warehouse is a
 `watch`; the next minute tries again by itself.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
 from include.contracts import load
@@ -27,7 +25,6 @@ with DAG(
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("* * * * *", timezone="UTC"), assets=[watched_connectors()]
     ),
-    dagrun_timeout=timedelta(minutes=5),
     **defaults(load("floodgate"), "watch", __doc__),
 ):
     WatchConnectors(task_id="watch", **watch_task())

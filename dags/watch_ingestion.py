@@ -15,8 +15,6 @@ not answer is one incident, and explains what hangs on it. The state of all is i
 the log of `watch`; the next minute tries again by itself.
 """
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, CronTriggerTimetable
 
 from include.contracts import load
@@ -26,7 +24,6 @@ from include.operators.watch_ingestion import WatchIngestion
 with DAG(
     "watch_ingestion",
     schedule=CronTriggerTimetable("* * * * *", timezone="UTC"),
-    dagrun_timeout=timedelta(minutes=5),
     **defaults(load("floodgate"), "watch", __doc__),
 ):
     WatchIngestion(task_id="watch", **watch_task())

@@ -37,8 +37,8 @@ def twice(client: Snowflake, contracts: Iterable[Contract], since: datetime) -> 
         f"select record_metadata:topic::varchar as topic, count(*) as n, "
         f"count(distinct {_identity(topics[0])}) as events from {LANDING}.{table} "
         # A topic may stamp its records when they are produced or when they are appended.
-        f"where (record_metadata:CreateTime::number >= %(since)s or record_metadata:LogAppendTime::number >= %(since)s) "
-        f"and {_identity(topics[0])} is not null group by 1"
+        "where (record_metadata:CreateTime::number >= %(since)s or record_metadata:LogAppendTime::number >= %(since)s)"
+        f" and {_identity(topics[0])} is not null group by 1"
         for contract in contracts
         for table, topics in contract.tables.items()
     )
@@ -54,7 +54,7 @@ def a_minute(client: Clickhouse, topic: Topic, since: datetime, until: datetime)
         f"uniqExact(_partition, _offset) as n from {LANDING}.`{topic.table}` "
         "where _topic = {topic:String} and _timestamp >= {since:Int64} and _timestamp < {until:Int64} "
         "group by minute order by minute "
-        "with fill to toDateTime(intDiv({until:Int64}, 1000), 'UTC') step interval 1 minute",
+        "with fill to toDateTime(intDiv({until:Int64} + 999, 1000), 'UTC') step interval 1 minute",
         {"topic": topic.name, "since": _ms(since), "until": _ms(until)},
     )
     return [(row["minute"].replace(tzinfo=UTC), int(row["n"])) for row in rows]

@@ -41,10 +41,16 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """Up to when every window that was owed is there; None while the DAG is paused. `missing` are starts."""
+    """Up to when every window that was owed is there; None while the DAG is paused. `missing` are starts. `paused_at`:
+    the last look that found it paused."""
 
     whole_until: datetime | None = None
     missing: tuple[datetime, ...] = ()
+    paused_at: datetime | None = None
+
+    def on_since(self, earliest: datetime) -> datetime:
+        """From when on the DAG has not been paused, as far as that is known; not before `earliest`."""
+        return max(earliest, self.paused_at or earliest)
 
 
 def expects(contract: Contract) -> bool:
@@ -70,16 +76,19 @@ def owed(contract: Contract, after: datetime, until: datetime) -> list[Span]:
 
 def remember(contract: Contract, reading: Reading, memory: Memory, now: datetime) -> tuple[list[Span], Memory]:
     """The windows that are missing, oldest first, and what is to be remembered."""
-    if reading.paused or not expects(contract):
-        return [], Memory()
+    if reading.paused:
+        return [], Memory(paused_at=now)
+    if not expects(contract):
+        return [], Memory(paused_at=memory.paused_at)
     if reading.paused is None or reading.produced is None:
         return [], memory
     if memory.whole_until is None:
-        return [], Memory(whole_until=now)
+        return [], msgspec.structs.replace(memory, whole_until=now)
     windows = owed(contract, memory.whole_until, now - GRACE)
     missing = [window for window in windows if window[0] not in reading.produced]
     until = missing[0][0] if missing else windows[-1][1] if windows else memory.whole_until
-    return missing, Memory(whole_until=max(until, memory.whole_until), missing=tuple(start for start, _ in missing))
+    starts = tuple(start for start, _ in missing)
+    return missing, msgspec.structs.replace(memory, whole_until=max(until, memory.whole_until), missing=starts)
 
 
 def alive(missing: list[Span], contract: Contract, now: datetime) -> bool:

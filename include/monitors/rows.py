@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +17,9 @@ from include.alerts.message import clock, lasting
 from include.contracts import Contract
 from include.ledger.minutes import Hole
 from include.monitors.verdict import Kind, Verdict
+
+if TYPE_CHECKING:
+    from include.kafka.receipts import Receipt
 
 #: Beyond the contract's latency: what a sink may take before a row counts as late, and as waiting for too long.
 GRACE = timedelta(seconds=20)
@@ -96,13 +100,36 @@ def _waiting(contract: Contract, warehouse: str, waiting: list[Hole], now: datet
     )
 
 
-def late(contract: Contract, arrivals: Iterable[Arrivals] | None) -> Verdict:
-    """rows_late: most of what arrives is about long ago. One late burst among others is no trouble."""
+def backfilled(contract: Contract, receipts: Iterable[Receipt], since: datetime) -> int:
+    """Events of the schedule's own windows that were produced since then, and late: by a backfill, or by a healing."""
+    from include.generators.size import SCHEDULED
+
+    allowed = timedelta(seconds=contract.late_after_s)
+    return sum(
+        one.events
+        for one in receipts
+        if (one.domain, one.shard) == (contract.domain, SCHEDULED)
+        and one.produced_at >= since
+        and one.min_event_time < one.produced_at - allowed
+    )
+
+
+def largest(contract: Contract, receipts: Iterable[Receipt], since: datetime) -> int:
+    """Events of the largest burst that was produced since then."""
+    bursts: dict[str, int] = {}
+    for receipt in receipts:
+        if receipt.domain == contract.domain and receipt.produced_at >= since:
+            bursts[receipt.burst] = bursts.get(receipt.burst, 0) + receipt.events
+    return max(bursts.values(), default=0)
+
+
+def late(contract: Contract, arrivals: Iterable[Arrivals] | None, *, expected: int = 0) -> Verdict:
+    """rows_late: most of what arrives is about long ago. `expected`: rows that may be, see `backfilled`."""
     if arrivals is None:
         return _of("rows_late", contract, "clickhouse", Kind.BLIND)
     given = list(arrivals)
     rows, old = sum(one.rows for one in given), sum(one.late for one in given)
-    if old < AT_LEAST or old <= LATE_SHARE * rows:
+    if old - expected < AT_LEAST or old - expected <= LATE_SHARE * (rows - expected):
         return _of("rows_late", contract, "clickhouse", Kind.FINE, normal="What arrives is about now again.")
     return _of(
         "rows_late",
@@ -118,13 +145,16 @@ def late(contract: Contract, arrivals: Iterable[Arrivals] | None) -> Verdict:
     )
 
 
-def twice(contract: Contract, arrivals: Iterable[Arrivals] | None) -> Verdict:
-    """rows_twice: one event landed again and again. It counts once; somebody produces it twice all the same."""
+def twice(contract: Contract, arrivals: Iterable[Arrivals] | None, *, expected: int = 0) -> Verdict:
+    """rows_twice: events land again and again. They count once; somebody produces them twice all the same.
+
+    `expected`: so many are no trouble, `largest`: a burst that is run again sends its events again, whole.
+    """
     if arrivals is None:
         return _of("rows_twice", contract, "snowflake", Kind.BLIND)
     given = list(arrivals)
     rows, again = sum(one.rows for one in given), sum(one.rows - one.events for one in given)
-    if again < AT_LEAST or again <= TWICE_SHARE * rows:
+    if again < AT_LEAST or again <= expected or again <= TWICE_SHARE * rows:
         return _of("rows_twice", contract, "snowflake", Kind.FINE, normal="Events come once again.")
     return _of(
         "rows_twice",

@@ -15,6 +15,7 @@ import msgspec
 
 from include.alerts.message import lasting
 from include.contracts import Contract, Topic
+from include.ledger.entries import Ledger
 from include.monitors.rows import GRACE
 from include.monitors.verdict import Kind, Verdict
 from include.warehouses.clickhouse import Clickhouse
@@ -83,18 +84,30 @@ def read(
     return {row["topic"]: _holes(row) for row in client.query(_HOLES.format(rows=rows))} if rows else {}
 
 
+def elsewhere(ledger: Ledger) -> dict[str, int] | None:
+    """Topic -> records that Kafka has, or had, and ClickHouse lacks: on their way, lost, or rejected. None where it is
+    not known."""
+    if {"kafka", "clickhouse"} & ledger.blind.keys():
+        return None
+    found: dict[str, int] = {}
+    for cell in ledger.cells:
+        lacking = max(0, (cell.produced or 0) - (cell.clickhouse or 0), cell.rejected or 0)
+        found[cell.topic] = found.get(cell.topic, 0) + lacking
+    return found
+
+
 def judge(
     contract: Contract,
     found: Mapping[str, Holes] | None,
-    elsewhere: Mapping[str, int] | None,
+    behind: Mapping[str, int] | None,
     window: timedelta,
     *,
     cause: str = "",
 ) -> list[Verdict]:
     """A verdict for each topic with a sequence. `found`: None where ClickHouse could not be asked.
 
-    `elsewhere`: topic -> records that Kafka has and ClickHouse lacks, be they on their way, lost or rejected, so that
-    other rules tell of them; None where the ledger could not look. So many numbers are not missing at the source.
+    `behind`: what `elsewhere` gives; so many numbers are not missing at the source, and other rules tell of them.
+    `cause`: what explains holes, if anything does. `window` is how long ago the reading began.
     """
     verdicts = []
     for topic in contract.topics:
@@ -106,10 +119,10 @@ def judge(
         elif holes is None:
             normal = f"The numbers of the last {lasting(window.total_seconds())} are without a hole."
             verdicts.append(_verdict(topic, Kind.FINE, normal=normal))
-        elif elsewhere is None or holes.missing <= elsewhere.get(topic.name, 0):
+        elif behind is None or holes.missing <= behind.get(topic.name, 0):
             verdicts.append(_verdict(topic, Kind.BLIND))
         else:
-            verdicts.append(_fires(topic, holes, elsewhere.get(topic.name, 0), cause))
+            verdicts.append(_fires(topic, holes, behind.get(topic.name, 0), cause))
     return verdicts
 
 
@@ -135,11 +148,11 @@ def _holes(row: Mapping[str, Any]) -> Holes:
     )
 
 
-def _fires(topic: Topic, holes: Holes, elsewhere: int, cause: str) -> Verdict:
+def _fires(topic: Topic, holes: Holes, behind: int, cause: str) -> Verdict:
     assert topic.sequence is not None  # noqa: S101 - see judge()
     named = list(dict.fromkeys(hole.by for hole in holes.largest))
     more = f" and {holes.sources - len(named)} more" if holes.sources > len(named) else ""
-    known = (("Behind Kafka", f"{elsewhere:,} of them: on their way, lost or rejected"),) if elsewhere else ()
+    known = (("Behind Kafka", f"{behind:,} of them: on their way, lost or rejected"),) if behind else ()
     numbers = f"1 number of {topic.sequence.field} is" if holes.missing == 1 else (
         f"{holes.missing:,} numbers of {topic.sequence.field} are"
     )  # fmt: skip

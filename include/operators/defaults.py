@@ -13,6 +13,9 @@ TIERS = (1, 2, 3)
 #: Nothing is made for times before it; fixed, so that a parse asks no clock.
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
+#: A watch that hangs makes way for the next one.
+WATCH_TIMEOUT = timedelta(minutes=5)
+
 
 def tags(contract: Contract, family: str) -> list[str]:
     """A DAG's tags, from the closed list: its tier, its domain, its family. Raises ValueError."""
@@ -32,6 +35,7 @@ def defaults(contract: Contract, family: str, doc: str | None) -> dict[str, Any]
         "catchup": False,
         "max_active_runs": 1,
         "deadline": deadline(family),
+        **({"dagrun_timeout": WATCH_TIMEOUT} if family == "watch" else {}),
         "default_args": {
             "owner": contract.owner,
             "retries": 2,

@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 
 from include.connections import KAFKA
 from include.contracts import Contract, all_contracts, domains, load
-from include.monitors import Verdict, generators, places, rows, runs
+from include.monitors import Verdict, generators, places, rows, runs, sequence
 from include.operators import assets
 from include.operators.airflow_look import AirflowLook
 from include.operators.desk import Desk
@@ -82,6 +82,7 @@ class _Look:
         self.contracts = [contract for contract in all_contracts() if contract.burst is not None]
         self.missing: dict[str, list[generators.Span]] = {}
         self.holes: dict[tuple[str, str], list[Any]] = {}
+        self.numbers: dict[str, sequence.Holes] = {}
         self.airflow = AirflowLook(context, self.store, self.contracts, self.now)
 
     def all(self, causes: set[str]) -> list[Verdict]:
@@ -153,9 +154,16 @@ class _Look:
 
         def question() -> dict[str, rows.Arrivals]:
             with connect(name, "watch_ingestion") as client:
+                if name == "clickhouse":
+                    self.numbers = sequence.read(client, self.contracts, self._on_since(), self.now)
                 return asks[name](client, self.contracts, self.now - LATELY)
 
         return question
+
+    def _on_since(self) -> dict[str, datetime]:
+        """Domain -> from when on nothing may be missing: what a paused DAG did not read is nobody's loss."""
+        known, earliest = self.memory.generators, self.now - LOOK_BACK
+        return {one.domain: known.get(one.domain, generators.Memory()).on_since(earliest) for one in self.contracts}
 
     def _generators(self, kafka: Any) -> list[Verdict]:
         looked: dict[str, bool] = {}
@@ -196,17 +204,32 @@ class _Look:
                     self.holes[contract.domain, warehouse] = lost
                 verdicts += [self._because(verdict, gone, "kafka", "connect", warehouse) for verdict in made]
             verdicts += [
-                rows.late(contract, _of(contract, found["clickhouse"])),
-                rows.twice(contract, _of(contract, found["snowflake"])),
+                *self._arrived(contract, found),
                 rows.rejected(
                     contract,
                     None if found["kafka"] is None else found["kafka"][1][contract.domain],
                     [] if found["kafka"] is None else found["kafka"][2][contract.domain],
                 ),
             ]
+            numbers = None if found["clickhouse"] is None else self.numbers
+            cause = f"{generators.RULE}:{contract.domain}" if self.missing.get(contract.domain) else ""
+            verdicts += sequence.judge(contract, numbers, sequence.elsewhere(ledger), LOOK_BACK, cause=cause)
         missing = [hole.produced_at for holes in self.holes.values() for hole in holes]
         self.memory.oldest = min(missing, default=None)
         return [self._sink(verdict, gone) for verdict in verdicts]
+
+    def _arrived(self, contract: Contract, found: dict[str, Any]) -> list[Verdict]:
+        """Of the last minutes; without Kafka nobody knows what was produced on purpose."""
+        if found["kafka"] is None:
+            return [rows.late(contract, None), rows.twice(contract, None)]
+        made, lately = found["kafka"][0].values(), self.now - LATELY
+        again = f"rows_twice:{rows.subject(contract.domain, 'snowflake')}"
+        once = 0 if self.desk.book.open(again) else rows.largest(contract, made, lately)
+        expected = rows.backfilled(contract, made, lately)
+        return [
+            rows.late(contract, _of(contract, found["clickhouse"]), expected=expected),
+            rows.twice(contract, _of(contract, found["snowflake"]), expected=once),
+        ]
 
     def _ledger(self) -> Any:
         from include.ledger import minutes

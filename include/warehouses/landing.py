@@ -51,7 +51,7 @@ def clickhouse_ddl(contract: Contract) -> list[str]:
         f"create database if not exists {STAGING}",
         *domain_database,
         *(_clickhouse_table(table, topics[0]) for table, topics in contract.tables.items()),
-        # For tables of an earlier version.
+        # Statements of their own, for tables of an earlier version.
         *(f"alter table {LANDING}.`{table}` modify setting {_BY_TIME_SETTINGS}" for table in contract.tables),
         *(
             f"alter table {LANDING}.`{table}` add projection if not exists {BY_TIME} {_BY_TIME}"
@@ -109,14 +109,12 @@ def _clickhouse_table(table: str, topic: Topic) -> str:
         "`_timestamp` Int64 comment 'Kafka timestamp in milliseconds'",
         "`_landed_at` DateTime64(3, 'UTC') default now64(3, 'UTC') comment 'When the row was written here'",
         *(f"constraint {field.name}_fits check {check}" for field in topic.fields if (check := _check(field))),
-        f"projection {BY_TIME} {_BY_TIME}",
     ]
     body = ",\n    ".join(lines)
     order = ", ".join(f"`{column(path)}`" for path in topic.event_id)
     return (
         f"create table if not exists {LANDING}.`{table}` (\n    {body}\n)\n"
-        f"engine = ReplacingMergeTree(_offset)\norder by ({order})\n"
-        f"settings {_BY_TIME_SETTINGS}\ncomment {_text(topic.description)}"
+        f"engine = ReplacingMergeTree(_offset)\norder by ({order})\ncomment {_text(topic.description)}"
     )
 
 

@@ -19,7 +19,7 @@ from include.connections import Endpoint
 from include.contracts import load
 from include.healing import redrive
 from include.healing.redrive import Order, Told
-from include.kafka import KafkaError, client, dead_letters, redrives
+from include.kafka import KafkaError, client, dead_letters, redrives, transaction
 from include.kafka.reading import records
 from include.kafka.receipts import Receipt
 from include.kafka.redrives import Outgoing, Redrive
@@ -44,7 +44,13 @@ def reason() -> str:
 def reject(kafka: Endpoint, reason: str, *places: tuple[str, int, int], **other: Any) -> None:
     """Puts letters of these places into the dead letters, as a connector would."""
     producer = client.producer(kafka, {})
-    given = {"connector": "clickhouse-fashion", "key": b"k", "value": b'{"id": 1}', "at_ms": AT_MS, "headers": []}
+    given: dict[str, Any] = {
+        "connector": "clickhouse-fashion",
+        "key": b"k",
+        "value": b'{"id": 1}',
+        "at_ms": AT_MS,
+        "headers": [],
+    }
     given |= other
     for topic, partition, offset in places:
         why = {
@@ -321,7 +327,7 @@ def test_what_another_redrive_sent_until_this_one_began_is_not_sent_again(
 ) -> None:
     of = places(3)
     reject(kafka, reason, *of)
-    whole, others = redrives.attempt, iter([order(reason)])
+    whole, others = transaction.attempt, iter([order(reason)])
 
     def attempt(trouble: Any, doing: str, call: Any) -> None:
         if doing == "beginning a redrive" and (other := next(others, None)):

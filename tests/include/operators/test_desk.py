@@ -45,10 +45,11 @@ class Catcher:
     """The local Slack as a connection; `state`: up, away, or missing."""
 
     def __init__(self, place: Place, away: int) -> None:
-        self.place, self.away, self.state = place, away, "up"
+        self.place, self.away, self.state, self.asked = place, away, "up", 0
         self.since = f"{time.time():.6f}"
 
     def endpoint(self, conn_id: str) -> Endpoint:
+        self.asked += 1
         if self.state == "missing":
             raise ConnectionMissing(f"no connection {conn_id}")
         port = self.place.ports["slack"] if self.state == "up" else self.away
@@ -172,6 +173,7 @@ def test_a_warning_is_no_business_of_the_owners_channel(watch: Watch, catcher: C
 def test_what_slack_missed_is_told_once_and_in_order_when_it_is_back(watch: Watch, catcher: Catcher) -> None:
     catcher.state = "away"
     watch.look(verdict(), verdict(**OF_FASHION))
+    assert catcher.asked == 1, "each try costs the watch a time-out"
     watch.look(verdict(does="Restart 1 of 5 sent."), verdict(**OF_FASHION))
     watch.look(FINE)
     assert watch.waiting() == ["first", "reply", "reply", "edit", "first"]

@@ -1,0 +1,324 @@
+"""An hour of normal running, and the same hour with one thing wrong in it: what both watches tell, all judges together.
+
+Minutes are data (an_hour.py) and `now` is an argument. How verdicts are joined is as in the two watches' operators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+import msgspec
+
+from include.contracts import Contract, load
+from include.contracts.event import Window
+from include.healing.restarts import Cure, Restarts, decide, proven
+from include.incidents import Book, fold
+from include.monitors import Verdict, connectors, generators, places, rows, runs, sequence, watches
+from include.monitors.rows import WAREHOUSES
+from tests.include.monitors.an_hour import MINUTE, SECOND, World
+from tests.include.monitors.test_sequence import exchange
+
+#: A Saturday, a little before twelve.
+START = datetime(2026, 3, 7, 10, 0, tzinfo=UTC)
+LOOK_BACK, LATELY = 15 * MINUTE, 3 * MINUTE
+#: The first minutes fill the line; then comes the hour.
+BEFORE, HOUR = 10, 60
+EXCHANGE = msgspec.structs.replace(exchange(), domain="exchange")
+EXCHANGE = msgspec.structs.replace(
+    EXCHANGE, topics=tuple(msgspec.structs.replace(topic, name="trades", domain="exchange", floor=1) for topic in EXCHANGE.topics)
+)  # fmt: skip
+CONTRACTS = (load("ecommerce"), load("fashion"), EXCHANGE)
+
+
+class Said(NamedTuple):
+    """A letter that went out."""
+
+    minute: float
+    kind: str
+    word: str
+    fingerprint: str
+    text: str
+
+
+class Watches:
+    """Both watches, each with its book and its memory, looking at one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.books = {"watch_connectors": Book(), "watch_ingestion": Book()}
+        self.said: list[Said] = []
+        self.looks: dict[str, connectors.Memory] = {}
+        self.restarts: dict[str, Restarts] = {}
+        self.generators: dict[str, generators.Memory] = {}
+        self.runs: dict[str, runs.Memory] = {}
+        self.idle: dict[tuple[str, str], datetime] = {}
+        self.together = False
+        self.away_at: datetime | None = None
+        self.oldest: datetime | None = None
+        self.healing: set[Any] = set()
+
+    def open(self, watch: str) -> set[str]:
+        return {name for name, incident in self.books[watch].incidents.items() if incident.open}
+
+    def tell(self, watch: str, verdicts: list[Verdict], causes: Iterable[str]) -> None:
+        """Folds, and sends at once; the book is kept as JSON between two looks."""
+        book = msgspec.json.decode(msgspec.json.encode(self.books[watch]), type=Book)
+        fold(book, verdicts, self.world.now, causes=causes)
+        for incident in [*book.incidents.values(), *book.recent]:
+            for letter in incident.letters:
+                minute = (self.world.now - self.world.start) / MINUTE - BEFORE
+                text = f"{letter.message.headline} {letter.message.does}".strip()
+                self.said.append(Said(round(minute, 1), letter.kind, letter.message.word, incident.fingerprint, text))
+            incident.letters = []
+        self.books[watch] = book
+
+    # ---------------------------------------------------------------------------------------------- watch_connectors
+
+    def connectors(self) -> None:
+        world, now = self.world, self.world.now
+        causes = self.open("watch_ingestion")
+        verdicts = [
+            places.judge("connect", "it refuses" if "connect" in world.away else None),
+            watches.judge("watch_ingestion", world.beats.get("watch_ingestion"), now, paused=False),
+        ]
+        for sink in world.sinks.values():
+            before = self.looks.get(sink.name, connectors.Memory())
+            reading = self._reading(sink.name)
+            if doubts := connectors.doubtful(reading, before):
+                found = world.behind(doubts, reading.ends or {})
+                waiting = {place: at for place, at in found.items() if at is not None}
+                reading = msgspec.structs.replace(reading, waiting=waiting, empty=frozenset(found) - waiting.keys())
+            made, self.looks[sink.name] = connectors.judge(reading, before, now)
+            made = [self._explained(verdict, sink.warehouse, causes) for verdict in made]
+            restarts = self.restarts.get(sink.name, Restarts())
+            restarts = Restarts() if proven(made, moved=self.looks[sink.name].moved) else restarts
+            if decision := decide(made, restarts, now):
+                restarts = decision.restarts
+                if decision.cure:
+                    world.soon(8, lambda name=sink.name, cure=decision.cure: self._cure(name, cure))
+                made = [
+                    msgspec.structs.replace(one, does=decision.says) if one.rule == decision.rule else one for one in made
+                ]  # fmt: skip
+            self.restarts[sink.name] = restarts
+            verdicts += made
+        self.tell("watch_connectors", verdicts, causes)
+
+    def _reading(self, name: str) -> connectors.Reading:
+        world, sink = self.world, self.world.sinks[name]
+        blind, kafka = "connect" in world.away, "kafka" not in world.away
+        known = not blind and sink.state is not None
+        mine = [place for place in world.logs if world.topics[place[0]].domain == sink.domain]
+        return connectors.Reading(
+            name=name,
+            domain=sink.domain,
+            warehouse=sink.warehouse,
+            state=sink.state if known else None,
+            tasks=sink.tasks if known else (),
+            trace=sink.trace,
+            committed={f"{t}/{n}": at for (t, n), at in sink.committed.items()} if kafka else None,
+            ends={f"{t}/{n}": world.logs[t, n].end for t, n in mine} if kafka else None,
+            blind=blind,
+        )
+
+    def _explained(self, verdict: Verdict, warehouse: str, causes: set[str]) -> Verdict:
+        if not verdict.firing or verdict.rule == "offsets_lost":
+            return verdict
+        gone = causes | {places.away(place) for place in self.world.away if place == warehouse}
+        cause = next((places.away(p) for p in ("connect", "kafka", warehouse) if places.away(p) in gone), "")
+        return msgspec.structs.replace(verdict, cause=cause)
+
+    def _cure(self, name: str, cure: Cure) -> None:
+        sink = self.world.sinks[name]
+        if cure is Cure.RESTART_FAILED and "FAILED" not in (sink.state, *sink.tasks):
+            return
+        sink.run()
+
+    # ----------------------------------------------------------------------------------------------- watch_ingestion
+
+    def ingestion(self) -> None:
+        world, now = self.world, self.world.now
+        causes = self.open("watch_connectors")
+        reasons = {p: "it refuses" if p in world.away else None for p in ("kafka", "clickhouse", "snowflake")}
+        gone = {places.away(place) for place, reason in reasons.items() if reason} | causes
+        made, missing = self._generators()
+        owed = ""
+        if any(missing.values()) and self.books["watch_ingestion"].open(places.away("kafka")):
+            owed = "Bursts that could not be produced meanwhile are produced once more."
+        verdicts = [places.judge(p, reason, owed=owed if p == "kafka" else "") for p, reason in reasons.items()]
+        verdicts += [_because(one, gone | ({places.away("kafka")} if owed else set()), "kafka") for one in made]
+        verdicts += self._rows(missing, gone)
+        if any(one.firing and one.rule == places.RULE for one in verdicts):
+            self.away_at = now
+        aftermath = self.away_at is not None and now - self.away_at < 5 * MINUTE
+        away = aftermath or any(cause.startswith(f"{places.RULE}:") for cause in gone)
+        for dag_id, (failed, good) in world.runs.items():
+            before, counted = self.runs.get(dag_id, runs.Memory()), runs.Runs(failed=failed, good=good)
+            paused = dag_id.removeprefix("burst_") in world.paused
+            verdict, self.runs[dag_id] = runs.judge(
+                dag_id, dag_id.removeprefix("burst_"), counted, before, paused=paused, explained=away
+            )
+            verdicts.append(verdict)
+        verdicts += [
+            watches.judge(name, world.beats.get(name), now, paused=False) for name in ("watch_connectors", "trigger")
+        ]
+        self.tell("watch_ingestion", verdicts, causes)
+        self._produce_again(missing)
+
+    def _generators(self) -> tuple[list[Verdict], dict[str, list[generators.Span]]]:
+        world, now = self.world, self.world.now
+        kafka = "kafka" not in world.away
+        missing, looked = {}, {}
+        for domain, contract in world.contracts.items():
+            there = frozenset(
+                one.window_start for one in world.receipts.values() if (one.domain, one.shard) == (domain, "0")
+            )  # fmt: skip
+            reading = generators.Reading(
+                domain=domain, paused=domain in world.paused, produced=there if kafka else None
+            )
+            before = self.generators.get(domain, generators.Memory())
+            missing[domain], self.generators[domain] = generators.remember(contract, reading, before, now)
+            looked[domain] = kafka
+        made = generators.judge(world.contracts.values(), missing, looked, now, together=self.together)
+        self.together = any(one.firing and one.subject == generators.TOGETHER for one in made)
+        return made, missing
+
+    def _rows(self, missing: dict[str, Any], gone: set[str]) -> list[Verdict]:
+        world, now = self.world, self.world.now
+        ledger = world.ledger(min(now - LOOK_BACK, self.oldest or now) - MINUTE)
+        numbers = world.numbers({d: self.generators[d].on_since(now - LOOK_BACK) for d in world.contracts})
+        verdicts: list[Verdict] = []
+        lost: list[Any] = []
+        for domain, contract in world.contracts.items():
+            for warehouse in WAREHOUSES:
+                blind = {"kafka", warehouse} & (ledger.blind.keys() | world.away)
+                holes = None if blind else [h for h in ledger.holes if (h.domain, h.warehouse) == (domain, warehouse)]
+                sink = world.sinks[f"{warehouse}-{domain}"]
+                committed = {f"{topic}/{number}": at for (topic, number), at in sink.committed.items()}
+                if _idle(sink.name, warehouse, gone) or self.looks.get(sink.name, connectors.Memory()).paused:
+                    self.idle[domain, warehouse] = now
+                made = rows.missing(
+                    contract, warehouse, holes, committed, now, idle_at=self.idle.get((domain, warehouse))
+                )
+                if made[0].firing:
+                    some = [hole for hole in holes or () if rows.passed(hole, committed)]
+                    lost += some
+                    self._replay(warehouse, some)
+                verdicts += [_because(verdict, gone, "kafka", "connect", warehouse) for verdict in made]
+            verdicts += self._arrived(contract, missing)
+            known = None if "clickhouse" in world.away else numbers
+            cause = f"{generators.RULE}:{domain}" if missing.get(domain) else ""
+            verdicts += sequence.judge(contract, known, sequence.elsewhere(ledger), LOOK_BACK, cause=cause)
+        self.oldest = min((hole.produced_at for hole in lost), default=None)
+        return verdicts
+
+    def _arrived(self, contract: Contract, missing: dict[str, Any]) -> list[Verdict]:
+        world, since = self.world, self.world.now - LATELY
+        if "kafka" in world.away:
+            return [rows.late(contract, None), rows.twice(contract, None), rows.rejected(contract, None)]
+        receipts = world.receipts.values()
+        again = f"rows_twice:{rows.subject(contract.domain, 'snowflake')}"
+        once = 0 if self.books["watch_ingestion"].open(again) else rows.largest(contract, receipts, since)
+        late = None if "clickhouse" in world.away else world.late(contract, since)
+        twice = None if "snowflake" in world.away else world.twice(contract, since)
+        return [
+            rows.late(contract, late, expected=rows.backfilled(contract, receipts, since)),
+            rows.twice(contract, twice, expected=once),
+            rows.rejected(contract, world.rejected(contract.domain, since)),
+        ]
+
+    def _replay(self, warehouse: str, holes: list[Any]) -> None:
+        """What DAG heal does with rows that are lost."""
+        for hole in holes:
+            key = (warehouse, hole.topic, hole.partition, hole.ranges)
+            if key not in self.healing:
+                self.healing.add(key)
+                place = hole.topic, hole.partition
+                self.world.soon(40, lambda place=place, ranges=hole.ranges: self.world.replay(warehouse, place, ranges))
+
+    def _produce_again(self, missing: dict[str, list[generators.Span]]) -> None:
+        """What it does with windows that are missing, once their DAG produces again."""
+        for domain, windows in missing.items():
+            if not generators.alive(windows, self.world.contracts[domain], self.world.now):
+                continue
+            for start, end in windows:
+                if (domain, start) not in self.healing:
+                    self.healing.add((domain, start))
+                    self.world.soon(30, partial(self.world.run, domain, Window(start, end)))
+
+
+def _because(verdict: Verdict, gone: set[str], *on: str) -> Verdict:
+    cause = next((places.away(place) for place in on if places.away(place) in gone), "")
+    return msgspec.structs.replace(verdict, cause=cause) if cause and verdict.firing else verdict
+
+
+def _idle(connector: str, warehouse: str, gone: set[str]) -> bool:
+    ill = {f"connector_{state}:{connector}" for state in ("failed", "stalled", "missing")}
+    return bool((ill | {places.away(place) for place in ("kafka", "connect", warehouse)}) & gone)
+
+
+# ------------------------------------------------------------------------------------------------------------ the hour
+
+Wrong = Callable[[World], None]
+
+
+def an_hour(wrong: Wrong = lambda world: None, minutes: int = HOUR) -> Watches:
+    """The hour from minute 0 on, as `wrong` changes it; both watches look each minute, some seconds into it."""
+    world = World(CONTRACTS, START - BEFORE * MINUTE)
+    watches = Watches(world)
+    normal(world)
+    wrong(world)
+    while world.now < START + minutes * MINUTE:
+        if world.now.second == 4 and "watch_connectors" not in world.silent:
+            watches.connectors()
+        if world.now.second == 7 and "watch_ingestion" not in world.silent:
+            watches.ingestion()
+        world.second()
+    return watches
+
+
+def at(minute: float) -> float:
+    """Minutes of the hour as minutes of the world."""
+    return minute + BEFORE
+
+
+def normal(world: World) -> None:
+    """All that happens in an hour and is nobody's business."""
+    # A DAG is paused on purpose for ten minutes; a window of those is produced by a backfill when it is an hour old.
+    for domain in ("fashion", "exchange"):
+        world.at(at(-6.2), lambda domain=domain: world.paused.add(domain))
+        world.at(at(3.8), lambda domain=domain: world.paused.discard(domain))
+    world.at(at(58.5), lambda: world.produce("fashion", Window(START - 4 * MINUTE, START - 2 * MINUTE)))
+    # The other one rests in the midst of it.
+    world.at(at(12.2), lambda: world.paused.add("ecommerce"))
+    world.at(at(22.2), lambda: world.paused.discard("ecommerce"))
+    # A connector is paused while bursts come.
+    world.at(at(24.3), world.sinks["snowflake-fashion"].pause)
+    world.at(at(36.3), world.sinks["snowflake-fashion"].run)
+    # A burst is a minute late; another one is the largest there is, and run again by hand at once.
+    world.delays["ecommerce", START + 26 * MINUTE] = 60 * SECOND
+    world.delays["fashion", START + 38 * MINUTE] = 60 * SECOND
+    for domain in world.contracts:
+        world.at(
+            at(44.9), lambda domain=domain: world.produce(domain, Window(START + 42 * MINUTE, START + 44 * MINUTE))
+        )
+    # The weekend's rest: as few rows as the contracts allow.
+    world.damped = lambda start: START + 46 * MINUTE <= start < START + 56 * MINUTE
+
+
+def test_an_hour_of_normal_running_says_nothing() -> None:
+    watches = an_hour()
+    assert watches.said == []
+    assert not watches.books["watch_connectors"].incidents and not watches.books["watch_ingestion"].incidents
+    world = watches.world
+    # It was an hour of work: nothing is missing, and everything happened that is said to be in it.
+    assert len({receipt.burst for receipt in world.receipts.values()}) > 80
+    assert all(log.end > max(log.records) + 1 for log in world.logs.values() if log.records), (
+        "marks behind every partition"
+    )
+    assert world.ledger(START - 5 * MINUTE).holes == ()
+    assert sum(len(rows) for rows in world.rows["snowflake"].values()) > sum(
+        len(rows) for rows in world.rows["clickhouse"].values()
+    ), "the burst that was run again"
