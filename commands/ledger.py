@@ -51,11 +51,11 @@ def ledger(
     console.say(sentence(found, start))
 
 
-def length_of(text: str) -> timedelta:
-    """`15m`, `2h`, `1d`; raises CommandError."""
+def length_of(text: str, option: str = "--since") -> timedelta:
+    """`15m`, `2h`, `1d`; raises CommandError, which names the option."""
     told = re.fullmatch(r"(\d{1,6})([mhd])", text)
     if told is None or int(told[1]) == 0:
-        raise CommandError(f"--since {text} is no length of time: it looks like 15m, 2h or 1d.")
+        raise CommandError(f"{option} {text} is no length of time: it looks like 15m, 2h or 1d.")
     return timedelta(**{_UNITS[told[2]]: int(told[1])})
 
 

@@ -47,12 +47,12 @@ def show(
         console.say(head + "\n".join(indent + line for line in lines_of(message)) + "\n")
 
 
-@slack.command()
-def test(
+@slack.command("test")
+def try_(
     domain: Annotated[str | None, typer.Option(help="The channel of this domain, and the notices'.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a message, its reply and its edit to every channel, by connection slack_alerts; exit code 1 where one fails."""
+    """Send a message, its reply and its edit to every channel, as an alert is sent; exit code 1 where one fails."""
     from commands.pipeline import environed
     from include import connections
     from include.alerts import Alerts
@@ -88,17 +88,19 @@ def channels_of(domain: str | None) -> dict[str, list[str]]:
 
 
 def tried(alerts: Alerts, channel: str, names: list[str]) -> dict[str, Any]:
-    """What became of one channel's three messages: `sent` is thread, webhook or None; `error` says why and what to do."""
+    """What became of one channel's messages: `sent` is thread, webhook or None, `error` says why and what to do."""
     from include.alerts import AlertsDown, Message, Severity
 
     def said(headline: str, *, severity: Severity = Severity.INFO, word: str = "INFO", **more: Any) -> Message:
         return Message(severity=severity, word=word, subject=f"test of {channel}", headline=headline, **more)
 
-    facts = (("For", ", ".join(names)), ("Sent by", _user()))
+    facts = (("For", ", ".join(names)), ("Sent by", user()))
     step = "the message"
     try:
         now = datetime.now(UTC)
-        sent = alerts.send(channel, said("Nothing is wrong: a person tries whether this arrives.", since=now, facts=facts))
+        sent = alerts.send(
+            channel, said("Nothing is wrong: a person tries whether this arrives.", since=now, facts=facts)
+        )
         step = "the reply"
         alerts.send(channel, said("This is the reply.", word="UPDATE"), reply_to=sent)
         step = "the edit"
@@ -119,7 +121,7 @@ def sentence(one: dict[str, Any]) -> str:
     return f"{whom}: {one['failed_at']} was not sent. {one['error']}."
 
 
-def _user() -> str:
+def user() -> str:
     """The person at this shell."""
     try:
         return getpass.getuser()

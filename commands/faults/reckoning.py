@@ -46,8 +46,9 @@ def seen(incidents: Mapping[str, Incident], rule: str, subject: str, made_at: fl
             opened_at = incident.opened_at.timestamp()
             if opened_at >= made_at:
                 return opened_at
-            if incident.open:  # an old one that goes on: it was closed when the fault was made
-                return now
+            if incident.open:  # one of before, opened again: it was closed when the fault was made
+                told_at = incident.told_at.timestamp()
+                return told_at if told_at >= made_at else now
     return None
 
 

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from include.connections import Endpoint
 from include.kafka.client import admin
 from include.kafka.errors import Trouble
 from include.kafka.offsets import Partition, committed, offsets, partitions
+
+#: A broker that does not answer a first question within this is away; without it every later call waits its time-out.
+SOON_S = 5.0
+
+
+def reachable(endpoint: Endpoint) -> None:
+    """Raises KafkaError where no broker answers soon."""
+    trouble = Trouble(endpoint)
+    client = admin(endpoint, trouble)
+    try:
+        client.list_topics(timeout=SOON_S)
+    except KafkaException as error:
+        client.poll(0)
+        raise trouble.explain("asking Kafka for its topics", error) from error
 
 
 def progress(endpoint: Endpoint, groups: Mapping[str, Iterable[str]]) -> dict[str, dict[Partition, tuple[int, int]]]:

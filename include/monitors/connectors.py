@@ -60,13 +60,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """What the next look needs: offsets, ends at which nothing waited, when it last got on, which partitions stand."""
+    """What the next look needs: offsets, ends at which nothing waited, when it last got on, which partitions stand.
+    `paused` is for the other watch."""
 
     committed: dict[str, int] = {}
     settled: dict[str, int] = {}
     alive_at: datetime | None = None
     ran: bool = False
     moved: bool = True
+    paused: bool = False
     standing: dict[str, datetime] = {}
     unsettled_since: datetime | None = None
     lost_since: datetime | None = None
@@ -104,8 +106,9 @@ def judge(reading: Reading, memory: Memory, now: datetime) -> tuple[list[Verdict
 def _remembered(reading: Reading, memory: Memory, now: datetime) -> Memory:
     unsettled = not (reading.running or reading.failed or reading.paused or reading.state is None or reading.blind)
     unsettled_since = (memory.unsettled_since or now) if unsettled else None
+    paused = memory.paused if reading.blind else reading.paused
     if reading.committed is None or reading.ends is None:
-        return msgspec.structs.replace(memory, unsettled_since=unsettled_since)
+        return msgspec.structs.replace(memory, unsettled_since=unsettled_since, paused=paused)
     committed = dict(reading.committed)
     settled = {place: end for place, end in memory.settled.items() if reading.ends.get(place) == end}
     settled |= {place: reading.ends[place] for place in reading.empty}
@@ -128,6 +131,7 @@ def _remembered(reading: Reading, memory: Memory, now: datetime) -> Memory:
         alive_at=alive_at,
         ran=reading.running,
         moved=moved or not left,
+        paused=paused,
         standing=standing,
         unsettled_since=unsettled_since,
         lost_since=lost_since,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 from croniter import croniter  # type: ignore[import-untyped]
@@ -16,6 +17,9 @@ from include.alerts.message import clock
 from include.contracts import Contract
 from include.contracts.loader import PLATFORM
 from include.monitors.verdict import Kind, Verdict
+
+if TYPE_CHECKING:
+    from include.kafka.receipts import Receipt
 
 RULE = "generator_silent"
 #: From a window's end to its receipt: the scheduler, the burst itself, and a busy machine.
@@ -72,6 +76,20 @@ def owed(contract: Contract, after: datetime, until: datetime) -> list[Span]:
         windows.append((start, end))
         start = end
     return windows
+
+
+def produced(contract: Contract, receipts: Iterable[Receipt]) -> frozenset[datetime]:
+    """Starts of the schedule's windows in which every topic with a floor has enough events."""
+    from include.generators.size import SCHEDULED
+
+    floors = {topic.name: topic.floor for topic in contract.topics if topic.floor}
+    events: dict[tuple[datetime, str], int] = {}
+    for receipt in receipts:
+        if receipt.domain == contract.domain and receipt.shard == SCHEDULED and receipt.topic in floors:
+            key = (receipt.window_start, receipt.topic)
+            events[key] = events.get(key, 0) + receipt.events
+    starts = {start for start, _ in events}
+    return frozenset(s for s in starts if all(events.get((s, topic), 0) >= floor for topic, floor in floors.items()))
 
 
 def remember(contract: Contract, reading: Reading, memory: Memory, now: datetime) -> tuple[list[Span], Memory]:

@@ -44,16 +44,23 @@ def subject(domain: str, warehouse: str) -> str:
 
 
 def missing(
-    contract: Contract, warehouse: str, holes: Iterable[Hole] | None, committed: Mapping[str, int] | None, now: datetime
+    contract: Contract,
+    warehouse: str,
+    holes: Iterable[Hole] | None,
+    committed: Mapping[str, int] | None,
+    now: datetime,
+    *,
+    idle_at: datetime | None = None,
 ) -> list[Verdict]:
     """rows_missing and rows_waiting of a domain in a warehouse. `holes`: None where the ledger could not look;
-    `committed`: `topic/partition` -> next offset of the sink, None where unknown."""
+    `committed`: `topic/partition` -> next offset of the sink, None where unknown; `idle_at`: when the sink was last
+    known to take nothing, be it paused on purpose, or ill, or without a place that it needs."""
     if holes is None or committed is None:
         return [_of(rule, contract, warehouse, Kind.BLIND) for rule in ("rows_missing", "rows_waiting")]
     due = [hole for hole in holes if hole.produced_at <= now - timedelta(seconds=contract.latency_s) - GRACE]
     lost = [hole for hole in due if passed(hole, committed)]
     waiting = [hole for hole in due if not passed(hole, committed)]
-    return [_missing(contract, warehouse, lost), _waiting(contract, warehouse, waiting, now)]
+    return [_missing(contract, warehouse, lost), _waiting(contract, warehouse, waiting, now, idle_at)]
 
 
 def passed(hole: Hole, committed: Mapping[str, int]) -> bool:
@@ -81,11 +88,15 @@ def _missing(contract: Contract, warehouse: str, lost: list[Hole]) -> Verdict:
     )
 
 
-def _waiting(contract: Contract, warehouse: str, waiting: list[Hole], now: datetime) -> Verdict:
+def _waiting(
+    contract: Contract, warehouse: str, waiting: list[Hole], now: datetime, idle_at: datetime | None
+) -> Verdict:
     name, connector = WAREHOUSES[warehouse], f"{warehouse}-{contract.domain}"
     oldest = min((hole.produced_at for hole in waiting), default=now)
     if now - oldest < WAITING:
         return _of("rows_waiting", contract, warehouse, Kind.FINE, normal=f"Rows are in {name} in time again.")
+    if idle_at and now - idle_at < WAITING:  # they waited for it; now it has as long as any sink
+        return _of("rows_waiting", contract, warehouse, Kind.BLIND)
     return _of(
         "rows_waiting",
         contract,

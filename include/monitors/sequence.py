@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,6 +20,9 @@ from include.monitors.rows import GRACE
 from include.monitors.verdict import Kind, Verdict
 from include.warehouses.clickhouse import Clickhouse
 from include.warehouses.landing import LANDING
+
+if TYPE_CHECKING:
+    from include.kafka.receipts import Receipt
 
 RULE = "sequence_hole"
 #: What is read before the window begins: a row there may have the number that seems to be missing in it.
@@ -61,10 +64,23 @@ from (
         from ({{rows}})
         window numbers as (partition by topic, source order by number rows between 1 preceding and current row)
     )
-    where size > 0 and least(since, at) >= low and at <= high
+    where size > 0 and least(since, at) >= low and greatest(since, at) <= high
 )
 group by topic
 """
+
+
+def in_order_since(contract: Contract, receipts: Iterable[Receipt], earliest: datetime) -> datetime:
+    """From when on, not before `earliest`, the contract's windows were produced one after the other. A backfill, or a
+    healing, brings numbers of long ago: between them and today's nothing is missing."""
+    since, latest = earliest, datetime.min.replace(tzinfo=UTC)
+    for one in sorted(receipts, key=lambda receipt: receipt.produced_at):
+        if one.domain != contract.domain:
+            continue
+        if one.window_start < latest:
+            since = max(since, one.produced_at + timedelta(milliseconds=1))
+        latest = max(latest, one.window_start)
+    return since
 
 
 def read(
@@ -102,19 +118,24 @@ def judge(
     behind: Mapping[str, int] | None,
     window: timedelta,
     *,
+    whole: bool = True,
+    paused: bool = False,
     cause: str = "",
 ) -> list[Verdict]:
     """A verdict for each topic with a sequence. `found`: None where ClickHouse could not be asked.
 
     `behind`: what `elsewhere` gives; so many numbers are not missing at the source, and other rules tell of them.
-    `cause`: what explains holes, if anything does. `window` is how long ago the reading began.
+    `whole`: all of the window was looked at, not only what came since a pause or a backfill. `paused`: the DAG is, now.
+    `cause`: what explains holes, if anything does.
     """
     verdicts = []
     for topic in contract.topics:
         if topic.sequence is None:
             continue
         holes = None if found is None else found.get(topic.name)
-        if found is None:
+        if paused:
+            verdicts.append(_verdict(topic, Kind.FINE, normal="It is paused on purpose."))
+        elif found is None or (holes is None and not whole):
             verdicts.append(_verdict(topic, Kind.BLIND))
         elif holes is None:
             normal = f"The numbers of the last {lasting(window.total_seconds())} are without a hole."

@@ -54,7 +54,7 @@ def watch_task() -> dict[str, Any]:
         "retry_delay": timedelta(seconds=5),
         "priority_weight": 100,
         "weight_rule": "absolute",
-        "execution_timeout": timedelta(minutes=2),
+        "execution_timeout": timedelta(minutes=3),
     }
 
 

@@ -57,14 +57,14 @@ class WatchConnectors(BaseOperator):
         memory: dict[str, _Memory] = recall(store, MEMORY, dict[str, _Memory], {})
         desk = Desk(context, assets.WATCH_CONNECTORS)
         causes = desk.others(assets.WATCH_INGESTION)
-        statuses, reason = second_look(self._statuses, self.log)
+        statuses, away = second_look({"connect": self._statuses}, self.log)
         progress, _ = self._progress(everything)
         now = datetime.now(UTC)
-        verdicts = [places.judge("connect", reason), self._other_watch(context, now)]
+        verdicts = [places.judge("connect", away.get("connect")), self._other_watch(context, now)]
         kept: dict[str, _Memory] = {}
         for name, (contract, warehouse) in everything.items():
             before = memory.get(name, _Memory())
-            reading = _reading(name, contract, warehouse, statuses, progress)
+            reading = _reading(name, contract, warehouse, statuses["connect"], progress)
             if doubts := connectors.doubtful(reading, before.look):
                 reading = self._second(reading, doubts)
             found, look = connectors.judge(reading, before.look, now)
@@ -96,12 +96,13 @@ class WatchConnectors(BaseOperator):
 
     def _progress(self, everything: Wanted) -> tuple[dict[str, Any] | None, str]:
         from include.kafka.errors import KafkaError
-        from include.kafka.progress import progress
+        from include.kafka.progress import progress, reachable
 
         groups = {
             f"connect-{name}": [topic.name for topic in contract.topics] for name, (contract, _) in everything.items()
         }
         try:
+            reachable(endpoint(KAFKA))
             return progress(endpoint(KAFKA), groups), ""
         except KafkaError as error:
             self.log.warning("%s", error)

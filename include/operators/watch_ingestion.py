@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from airflow.sdk import BaseOperator
 
 from include.connections import KAFKA
 from include.contracts import Contract, all_contracts, domains, load
-from include.monitors import Verdict, generators, places, rows, runs, sequence
+from include.monitors import Verdict, connectors, generators, places, rows, runs, sequence
 from include.operators import assets
 from include.operators.airflow_look import AirflowLook
 from include.operators.desk import Desk
@@ -24,19 +24,28 @@ from include.operators.watching import MEMORY, beat, paused, second_look
 LOOK_BACK = timedelta(minutes=15)
 #: Late rows, rows that come twice, rejected records: of so many last minutes.
 LATELY = timedelta(minutes=3)
+#: What a warehouse may take to answer the first question; then it is away.
+SOON_S = 15
 #: After a place was away, runs that failed meanwhile are no news for so long.
 AFTERMATH = timedelta(minutes=5)
 
-Found = TypeVar("Found")
+
+class _Sink(msgspec.Struct, kw_only=True):
+    """Of what the other watch keeps of a connector, the part that is of use here."""
+
+    look: connectors.Memory = connectors.Memory()
 
 
 class _Memory(msgspec.Struct, kw_only=True):
-    """What is kept from look to look. `oldest`: the earliest row that was missing and may still be."""
+    """What is kept from look to look. `oldest`: the earliest row that was missing and may still be. `idle`: connector,
+    and when it was last known to take nothing. `in_order`: domain, and from when on its windows came in order."""
 
     generators: dict[str, generators.Memory] = {}
     together: bool = False
     runs: dict[str, runs.Memory] = {}
     oldest: datetime | None = None
+    idle: dict[str, datetime] = {}
+    in_order: dict[str, datetime] = {}
     away_at: datetime | None = None
 
 
@@ -83,19 +92,20 @@ class _Look:
         self.missing: dict[str, list[generators.Span]] = {}
         self.holes: dict[tuple[str, str], list[Any]] = {}
         self.numbers: dict[str, sequence.Holes] = {}
+        self.numbered_since = {
+            one.domain: max(self.now - LOOK_BACK, self.memory.in_order.get(one.domain, self.now - LOOK_BACK))
+            for one in self.contracts
+        }
         self.airflow = AirflowLook(context, self.store, self.contracts, self.now)
 
     def all(self, causes: set[str]) -> list[Verdict]:
         """Every verdict of this minute."""
         asked = {"kafka": self._kafka, **{name: self._warehouse(name) for name in WAREHOUSES}}
-        away: dict[str, str | None] = {}
-        found: dict[str, Any] = {}
-        for place, question in asked.items():
-            found[place], away[place] = second_look(question, self.log)
-        gone = {places.away(place) for place, reason in away.items() if reason is not None} | causes
+        found, away = second_look(asked, self.log)
         made = self._generators(found["kafka"])
         owed = self._owed()
-        verdicts = [places.judge(name, reason, owed=owed if name == "kafka" else "") for name, reason in away.items()]
+        verdicts = [places.judge(name, away.get(name), owed=owed if name == "kafka" else "") for name in asked]
+        gone = causes | {verdict.fingerprint for verdict in verdicts if verdict.firing}
         verdicts += [self._because(verdict, gone, "kafka") for verdict in made]
         verdicts += self._rows(found, gone)
         if any(verdict.firing for verdict in verdicts if verdict.rule == places.RULE):
@@ -130,8 +140,10 @@ class _Look:
     def _kafka(self) -> tuple[dict[Any, Any], dict[str, dict[str, int]], dict[str, list[str]]]:
         """Receipts since the first window that may be missing, and who was rejected lately, and why."""
         from include.kafka import dead_letters, receipts
+        from include.kafka.progress import reachable
 
         kafka = endpoint(KAFKA)
+        reachable(kafka)
         whole = [one.whole_until for one in self.memory.generators.values() if one.whole_until]
         since = min([*whole, self.now - LOOK_BACK]) - timedelta(minutes=2)
         made = receipts.read(kafka, since=since)
@@ -155,15 +167,10 @@ class _Look:
         def question() -> dict[str, rows.Arrivals]:
             with connect(name, "watch_ingestion") as client:
                 if name == "clickhouse":
-                    self.numbers = sequence.read(client, self.contracts, self._on_since(), self.now)
+                    self.numbers = sequence.read(client, self.contracts, self.numbered_since, self.now)
                 return asks[name](client, self.contracts, self.now - LATELY)
 
         return question
-
-    def _on_since(self) -> dict[str, datetime]:
-        """Domain -> from when on nothing may be missing: what a paused DAG did not read is nobody's loss."""
-        known, earliest = self.memory.generators, self.now - LOOK_BACK
-        return {one.domain: known.get(one.domain, generators.Memory()).on_since(earliest) for one in self.contracts}
 
     def _generators(self, kafka: Any) -> list[Verdict]:
         looked: dict[str, bool] = {}
@@ -171,7 +178,7 @@ class _Look:
             reading = generators.Reading(
                 domain=contract.domain,
                 paused=paused(self.context, f"burst_{contract.domain}"),
-                produced=None if kafka is None else _produced(contract, kafka[0].values()),
+                produced=None if kafka is None else generators.produced(contract, kafka[0].values()),
             )
             before = self.memory.generators.get(contract.domain, generators.Memory())
             found, after = generators.remember(contract, reading, before, self.now)
@@ -189,16 +196,19 @@ class _Look:
         return "Bursts that could not be produced meanwhile are produced once more."
 
     def _rows(self, found: dict[str, Any], gone: set[str]) -> list[Verdict]:
-        ledger = self._ledger()
+        ledger = self._ledger() if found["kafka"] is not None else None
+        others = self.context["asset_state_store"][assets.WATCH_CONNECTORS]
+        sinks = recall(others, MEMORY, dict[str, _Sink], {})
         verdicts = []
         for contract in self.contracts:
             for warehouse in WAREHOUSES:
-                blind = found["kafka"] is None or found[warehouse] is None or warehouse in ledger.blind
-                holes = None if blind or "kafka" in ledger.blind else [
-                    hole for hole in ledger.holes if (hole.domain, hole.warehouse) == (contract.domain, warehouse)
-                ]  # fmt: skip
+                holes = None
+                if ledger is not None and found[warehouse] is not None and not {"kafka", warehouse} & set(ledger.blind):
+                    mine = (contract.domain, warehouse)
+                    holes = [hole for hole in ledger.holes if (hole.domain, hole.warehouse) == mine]
                 committed = self._committed(contract, warehouse) if holes else {}
-                made = rows.missing(contract, warehouse, holes, committed, self.now)
+                idle_at = self._idle(f"{warehouse}-{contract.domain}", warehouse, gone, sinks)
+                made = rows.missing(contract, warehouse, holes, committed, self.now, idle_at=idle_at)
                 if made[0].firing and holes and committed is not None:
                     lost = [hole for hole in holes if rows.passed(hole, committed)]
                     self.holes[contract.domain, warehouse] = lost
@@ -211,12 +221,10 @@ class _Look:
                     [] if found["kafka"] is None else found["kafka"][2][contract.domain],
                 ),
             ]
-            numbers = None if found["clickhouse"] is None else self.numbers
-            cause = f"{generators.RULE}:{contract.domain}" if self.missing.get(contract.domain) else ""
-            verdicts += sequence.judge(contract, numbers, sequence.elsewhere(ledger), LOOK_BACK, cause=cause)
+            verdicts += self._numbered(contract, found, ledger)
         missing = [hole.produced_at for holes in self.holes.values() for hole in holes]
         self.memory.oldest = min(missing, default=None)
-        return [self._sink(verdict, gone) for verdict in verdicts]
+        return verdicts
 
     def _arrived(self, contract: Contract, found: dict[str, Any]) -> list[Verdict]:
         """Of the last minutes; without Kafka nobody knows what was produced on purpose."""
@@ -230,6 +238,25 @@ class _Look:
             rows.late(contract, _of(contract, found["clickhouse"]), expected=expected),
             rows.twice(contract, _of(contract, found["snowflake"]), expected=once),
         ]
+
+    def _numbered(self, contract: Contract, found: dict[str, Any], ledger: Any) -> list[Verdict]:
+        """Of topics with a sequence. What a paused DAG did not read is nobody's loss, and what a backfill brings has
+        numbers of long ago; without Kafka nobody knows of either."""
+        domain, earliest = contract.domain, self.now - LOOK_BACK
+        since, known = self.numbered_since[domain], self.memory.generators[domain]
+        if found["kafka"] is not None:
+            receipts = found["kafka"][0].values()
+            self.memory.in_order[domain] = sequence.in_order_since(contract, receipts, known.on_since(earliest))
+        blind = found["kafka"] is None or found["clickhouse"] is None or self.memory.in_order[domain] > since
+        return sequence.judge(
+            contract,
+            None if blind else self.numbers,
+            None if ledger is None else sequence.elsewhere(ledger),
+            LOOK_BACK,
+            whole=since <= earliest,
+            paused=known.paused_at == self.now,
+            cause=f"{generators.RULE}:{domain}" if self.missing.get(domain) else "",
+        )
 
     def _ledger(self) -> Any:
         from include.ledger import minutes
@@ -258,28 +285,13 @@ class _Look:
         cause = next((places.away(place) for place in on if places.away(place) in gone), "")
         return msgspec.structs.replace(verdict, cause=cause) if cause and verdict.firing else verdict
 
-    def _sink(self, verdict: Verdict, gone: set[str]) -> Verdict:
-        """Rows that wait for a sink which is known to be ill are its incident's business."""
-        if verdict.rule != "rows_waiting" or not verdict.firing:
-            return verdict
-        domain, _, warehouse = verdict.subject.partition("@")
-        ill = [f"connector_{state}:{warehouse}-{domain}" for state in ("failed", "stalled", "missing")]
-        cause = next((one for one in ill if one in gone), "")
-        return msgspec.structs.replace(verdict, cause=cause) if cause else verdict
-
-
-def _produced(contract: Contract, receipts: Iterable[Any]) -> frozenset[datetime]:
-    """Starts of the schedule's windows in which every topic with a floor has enough events."""
-    from include.generators.size import SCHEDULED
-
-    floors = {topic.name: topic.floor for topic in contract.topics if topic.floor}
-    events: dict[tuple[datetime, str], int] = {}
-    for receipt in receipts:
-        if receipt.domain == contract.domain and receipt.shard == SCHEDULED and receipt.topic in floors:
-            key = (receipt.window_start, receipt.topic)
-            events[key] = events.get(key, 0) + receipt.events
-    starts = {start for start, _ in events}
-    return frozenset(s for s in starts if all(events.get((s, topic), 0) >= floor for topic, floor in floors.items()))
+    def _idle(self, name: str, warehouse: str, gone: set[str], sinks: dict[str, _Sink]) -> datetime | None:
+        """When a sink last took nothing, for a known reason: rows that waited for it are no news of their own."""
+        ill = {f"connector_{state}:{name}" for state in ("failed", "stalled", "missing")}
+        away = {places.away(place) for place in ("kafka", "connect", warehouse)}
+        if (ill | away) & gone or sinks.get(name, _Sink()).look.paused:
+            self.memory.idle[name] = self.now
+        return self.memory.idle.get(name)
 
 
 def _of(contract: Contract, found: dict[str, rows.Arrivals] | None) -> list[rows.Arrivals] | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from airflow.sdk import Asset
 
@@ -19,25 +20,39 @@ MEMORY, BEAT, TRIGGER_BEAT = "memory", "beat", "trigger_beat"
 #: A service that is restarted is back within this; only then is it called away.
 AGAIN_S = 20.0
 
-Found = TypeVar("Found")
-
 
 def second_look(
-    look: Callable[[], Found], log: Any, *, again_s: float = AGAIN_S, sleep: Callable[[float], None] = time.sleep
-) -> tuple[Found | None, str | None]:
-    """What a look found, or why two in a row did not; a restart between two minutes is nobody's business."""
+    looks: Mapping[str, Callable[[], Any]],
+    log: Any,
+    *,
+    again_s: float = AGAIN_S,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What each look found, None where two did not, and why they did not; a restart between two minutes is nobody's
+    business. All at once, for each may wait for its time-out."""
+    found, reasons = _all(looks)
+    if reasons:
+        log.warning("%s; looking again in %.0f s", "; ".join(reasons.values()), again_s)
+        sleep(again_s)
+        later, reasons = _all({name: looks[name] for name in reasons})
+        found |= later
+    return found, reasons
+
+
+def _all(looks: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, Any], dict[str, str]]:
     from include.kafka.errors import KafkaError
 
     expected = (ConnectError, WarehouseError, KafkaError, ConnectionMissing)
-    try:
-        return look(), None
-    except expected as error:
-        log.warning("%s; looking again in %.0f s", error, again_s)
-    sleep(again_s)
-    try:
-        return look(), None
-    except expected as error:
-        return None, str(error)
+    found: dict[str, Any] = dict.fromkeys(looks)
+    reasons: dict[str, str] = {}
+    with ThreadPoolExecutor(max_workers=max(1, len(looks))) as pool:
+        asked = {name: pool.submit(look) for name, look in looks.items()}
+        for name, answer in asked.items():
+            try:
+                found[name] = answer.result()
+            except expected as error:
+                reasons[name] = str(error)
+    return found, reasons
 
 
 def answers(warehouse: str) -> bool:

@@ -30,12 +30,12 @@ _OFFSETS = {
 _WATERMARK = "watermark"
 
 
-def connect(warehouse: str, run_id: str) -> Any:
+def connect(warehouse: str, run_id: str, *, timeout_s: int = 60) -> Any:
     """A client of the warehouse; statements carry the run's id. Raises WarehouseError, ConnectionMissing."""
     from include.warehouses import clickhouse, snowflake
 
     return {"clickhouse": clickhouse, "snowflake": snowflake}[warehouse].connect(
-        endpoint(WAREHOUSES[warehouse]), run_id=run_id
+        endpoint(WAREHOUSES[warehouse]), run_id=run_id, timeout_s=timeout_s
     )
 
 

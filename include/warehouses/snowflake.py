@@ -59,7 +59,7 @@ def connect(endpoint: Endpoint, *, run_id: str = "", timeout_s: int = 60) -> Sno
     with _told(endpoint):
         connection = snowflake.connector.connect(
             **arguments(endpoint),
-            login_timeout=20,
+            login_timeout=min(20, timeout_s),
             network_timeout=timeout_s,
             session_parameters={"QUERY_TAG": run_id} if run_id else {},
         )

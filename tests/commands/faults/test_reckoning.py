@@ -120,7 +120,10 @@ def test_seen_is_when_the_incident_was_opened() -> None:
     assert looked(incident(1009, closed=1020)) == 1009.0  # over before anybody looked
     assert looked(incident(1009, subject="snowflake-ecommerce")) is None
     assert looked(incident(400, closed=500)) is None
-    assert looked(incident(400)) == 1050.0  # an old one, opened again
+    again = incident(400)
+    assert looked(again) == 1050.0  # an old one, open again
+    again["connector_failed:clickhouse-ecommerce"].told_at = moment(1012)
+    assert looked(again) == 1012.0
 
 
 def test_sums_do_not_make_up_for_each_other() -> None:

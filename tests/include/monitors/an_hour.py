@@ -109,6 +109,8 @@ class World:
         self.silent: set[str] = set()
         self.beats: dict[str, datetime] = {}
         self.damped: Callable[[datetime], bool] = lambda at: False
+        self.deaf: Callable[[int], bool] = lambda number: False
+        self.spoiled: Callable[[int], bool] = lambda number: False
         self.delays: dict[tuple[str, datetime], timedelta] = {}
         self.plan: defaultdict[datetime, list[Callable[[], object]]] = defaultdict(list)
 
@@ -176,12 +178,10 @@ class World:
         for topic in contract.topics:
             if topic.sequence:
                 for product in PRODUCTS:
-                    for n in range(TRADES):
-                        event = f"{product}-{number * TRADES + n}"
-                        yield (
-                            topic.name,
-                            Record(event, self.now, burst.window.start, False, product, number * TRADES + n),
-                        )
+                    for n in range(number * TRADES, (number + 1) * TRADES):
+                        if not self.deaf(n):
+                            bad = self.spoiled(n)
+                            yield topic.name, Record(f"{product}-{n}", self.now, burst.window.start, bad, product, n)
                 continue
             if topic.name in ("shops", "products", "customers"):
                 continue
@@ -332,7 +332,7 @@ class World:
                     one[0] == other[0]
                     and other[1] > one[1] + 1
                     and low <= min(first[one], first[other])
-                    and first[other] <= high
+                    and max(first[one], first[other]) <= high
                 ):
                     holes.append((first[one], Hole(one[0], one[1] + 1, other[1] - 1)))
             if holes:

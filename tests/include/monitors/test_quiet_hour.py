@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
+import pytest
 
 from include.contracts import Contract, load
 from include.contracts.event import Window
@@ -18,7 +19,7 @@ from include.healing.restarts import Cure, Restarts, decide, proven
 from include.incidents import Book, fold
 from include.monitors import Verdict, connectors, generators, places, rows, runs, sequence, watches
 from include.monitors.rows import WAREHOUSES
-from tests.include.monitors.an_hour import MINUTE, SECOND, World
+from tests.include.monitors.an_hour import MINUTE, SECOND, Record, World
 from tests.include.monitors.test_sequence import exchange
 
 #: A Saturday, a little before twelve.
@@ -55,6 +56,7 @@ class Watches:
         self.generators: dict[str, generators.Memory] = {}
         self.runs: dict[str, runs.Memory] = {}
         self.idle: dict[tuple[str, str], datetime] = {}
+        self.in_order: dict[str, datetime] = {}
         self.together = False
         self.away_at: datetime | None = None
         self.oldest: datetime | None = None
@@ -142,13 +144,13 @@ class Watches:
         world, now = self.world, self.world.now
         causes = self.open("watch_connectors")
         reasons = {p: "it refuses" if p in world.away else None for p in ("kafka", "clickhouse", "snowflake")}
-        gone = {places.away(place) for place, reason in reasons.items() if reason} | causes
         made, missing = self._generators()
         owed = ""
         if any(missing.values()) and self.books["watch_ingestion"].open(places.away("kafka")):
             owed = "Bursts that could not be produced meanwhile are produced once more."
         verdicts = [places.judge(p, reason, owed=owed if p == "kafka" else "") for p, reason in reasons.items()]
-        verdicts += [_because(one, gone | ({places.away("kafka")} if owed else set()), "kafka") for one in made]
+        gone = causes | {verdict.fingerprint for verdict in verdicts if verdict.firing}
+        verdicts += [_because(one, gone, "kafka") for one in made]
         verdicts += self._rows(missing, gone)
         if any(one.firing and one.rule == places.RULE for one in verdicts):
             self.away_at = now
@@ -172,9 +174,7 @@ class Watches:
         kafka = "kafka" not in world.away
         missing, looked = {}, {}
         for domain, contract in world.contracts.items():
-            there = frozenset(
-                one.window_start for one in world.receipts.values() if (one.domain, one.shard) == (domain, "0")
-            )  # fmt: skip
+            there = generators.produced(contract, world.receipts.values())
             reading = generators.Reading(
                 domain=domain, paused=domain in world.paused, produced=there if kafka else None
             )
@@ -188,7 +188,9 @@ class Watches:
     def _rows(self, missing: dict[str, Any], gone: set[str]) -> list[Verdict]:
         world, now = self.world, self.world.now
         ledger = world.ledger(min(now - LOOK_BACK, self.oldest or now) - MINUTE)
-        numbers = world.numbers({d: self.generators[d].on_since(now - LOOK_BACK) for d in world.contracts})
+        earliest, receipts = now - LOOK_BACK, list(world.receipts.values())
+        numbered_since = {domain: max(earliest, self.in_order.get(domain, earliest)) for domain in world.contracts}
+        numbers = world.numbers(numbered_since)
         verdicts: list[Verdict] = []
         lost: list[Any] = []
         for domain, contract in world.contracts.items():
@@ -208,9 +210,19 @@ class Watches:
                     self._replay(warehouse, some)
                 verdicts += [_because(verdict, gone, "kafka", "connect", warehouse) for verdict in made]
             verdicts += self._arrived(contract, missing)
-            known = None if "clickhouse" in world.away else numbers
-            cause = f"{generators.RULE}:{domain}" if missing.get(domain) else ""
-            verdicts += sequence.judge(contract, known, sequence.elsewhere(ledger), LOOK_BACK, cause=cause)
+            if "kafka" not in world.away:
+                in_order = sequence.in_order_since(contract, receipts, self.generators[domain].on_since(earliest))
+                self.in_order[domain] = in_order
+            blind = {"kafka", "clickhouse"} & world.away or self.in_order[domain] > numbered_since[domain]
+            verdicts += sequence.judge(
+                contract,
+                None if blind else numbers,
+                sequence.elsewhere(ledger),
+                LOOK_BACK,
+                whole=numbered_since[domain] <= earliest,
+                paused=domain in world.paused,
+                cause=f"{generators.RULE}:{domain}" if missing.get(domain) else "",
+            )
         self.oldest = min((hole.produced_at for hole in lost), default=None)
         return verdicts
 
@@ -322,3 +334,169 @@ def test_an_hour_of_normal_running_says_nothing() -> None:
     assert sum(len(rows) for rows in world.rows["snowflake"].values()) > sum(
         len(rows) for rows in world.rows["clickhouse"].values()
     ), "the burst that was run again"
+
+
+# ------------------------------------------------------------------------------------------- one thing wrong at a time
+
+
+class Case(NamedTuple):
+    """What goes wrong, whose thread it is, by when it must be told, and what is said at its end."""
+
+    wrong: Wrong
+    fingerprint: str
+    told: tuple[float, float]
+    normal: str
+
+
+def fails(name: str) -> Wrong:
+    def wrong(world: World) -> None:
+        def fail() -> None:
+            world.sinks[name].tasks, world.sinks[name].trace = ("FAILED",), "ConnectException: refused"
+
+        world.at(at(8.5), fail)
+
+    return wrong
+
+
+def keeps_failing(world: World) -> None:
+    """Its first two restarts do not help."""
+    sink = world.sinks["clickhouse-ecommerce"]
+    for minute in (8.5, 9.5, 11.6):
+        world.at(at(minute), lambda: setattr(sink, "tasks", ("FAILED",)))
+
+
+def stalls(world: World) -> None:
+    world.at(at(5.2), lambda: setattr(world.sinks["snowflake-ecommerce"], "hangs", True))
+
+
+def is_deleted(world: World) -> None:
+    world.at(at(8.5), lambda: setattr(world.sinks["clickhouse-fashion"], "state", None))
+
+
+def loses(warehouse: str, domain: str) -> Wrong:
+    return lambda world: world.at(at(9.4), partial(world.lose, warehouse, domain))
+
+
+def silent(*domains: str) -> Wrong:
+    def wrong(world: World) -> None:
+        world.at(at(4.5), lambda: world.stuck.update(domains))
+        world.at(at(10.5), lambda: world.stuck.difference_update(domains))
+
+    return wrong
+
+
+def leaves(place: str, minutes: float = 8) -> Wrong:
+    def wrong(world: World) -> None:
+        world.at(at(4.5), partial(world.leave, place))
+        world.at(at(4.5 + minutes), partial(world.come_back, place))
+
+    return wrong
+
+
+def poisons(world: World) -> None:
+    bad = [Record(f"bad-{n}", START, START, bad=True) for n in range(4)]
+    world.at(at(7.4), partial(world.send, "orders", *bad))
+
+
+def poisons_trades(world: World) -> None:
+    """A number is missing in ClickHouse, but not at its source."""
+    world.spoiled = lambda number: number % 1000 == 124
+
+
+def loses_offsets(world: World) -> None:
+    """The group begins anew, and reads on slowly."""
+    sink = world.sinks["clickhouse-ecommerce"]
+
+    def lose() -> None:
+        sink.committed.clear()
+        sink.speed = 2
+
+    world.at(at(9) + 1 / 60, lose)
+    world.at(at(12.5), lambda: setattr(sink, "speed", 500))
+
+
+def repeats(world: World) -> None:
+    world.at(at(9.4), partial(world.again, "ecommerce", 40))
+
+
+def comes_late(world: World) -> None:
+    window = Window(START - 182 * MINUTE, START - 180 * MINUTE)
+    world.at(at(7.4), partial(world.produce, "ecommerce", window, "late", 200))
+
+
+def skips_numbers(world: World) -> None:
+    """The exchange sends them, and nobody hears."""
+    world.deaf = lambda number: number % 1000 in (123, 124, 125)
+
+
+def fails_a_run(world: World) -> None:
+    def fail() -> None:
+        world.runs["burst_ecommerce"][0] += 1
+
+    world.at(at(9.2), fail)
+
+
+def falls_silent(name: str) -> Wrong:
+    def wrong(world: World) -> None:
+        world.at(at(5.5), lambda: world.silent.add(name))
+        world.at(at(12.5), lambda: world.silent.discard(name))
+
+    return wrong
+
+
+CASES = {
+    "a task fails": Case(fails("clickhouse-ecommerce"), "connector_failed:clickhouse-ecommerce", (8.5, 9.5), "It runs"),
+    "it fails again and again": Case(keeps_failing, "connector_failed:clickhouse-ecommerce", (8.5, 9.5), "It runs"),
+    "a connector stalls": Case(stalls, "connector_stalled:snowflake-ecommerce", (6, 9), "It gets on"),
+    "a connector is deleted": Case(is_deleted, "connector_missing:clickhouse-fashion", (8.5, 9.5), "is there again"),
+    "rows are lost in ClickHouse": Case(
+        loses("clickhouse", "ecommerce"), "rows_missing:ecommerce@clickhouse", (9.4, 11.5), "is in ClickHouse, once"
+    ),
+    "rows are lost in Snowflake": Case(
+        loses("snowflake", "fashion"), "rows_missing:fashion@snowflake", (9.4, 11.5), "is in Snowflake, once"
+    ),
+    "rows with numbers are lost": Case(
+        loses("clickhouse", "exchange"), "rows_missing:exchange@clickhouse", (9.4, 11.5), "is in ClickHouse, once"
+    ),
+    "a generator is silent": Case(silent("ecommerce"), "generator_silent:ecommerce", (7, 9), "Every burst"),
+    "one with numbers is silent": Case(silent("exchange"), "generator_silent:exchange", (7, 9), "Every burst"),
+    "all generators are silent": Case(
+        silent("ecommerce", "fashion", "exchange"), "generator_silent:bursts", (7, 9), "Every burst"
+    ),
+    "Kafka is away": Case(leaves("kafka"), "place_away:kafka", (4.5, 6), "Kafka answers again"),
+    "ClickHouse is away": Case(leaves("clickhouse"), "place_away:clickhouse", (4.5, 6), "ClickHouse answers again"),
+    "Snowflake is away": Case(leaves("snowflake"), "place_away:snowflake", (4.5, 6), "Snowflake answers again"),
+    "Connect is away": Case(leaves("connect"), "place_away:connect", (4.5, 6), "Kafka Connect answers again"),
+    "ClickHouse is away for half an hour": Case(
+        leaves("clickhouse", 31), "place_away:clickhouse", (4.5, 6), "ClickHouse answers again"
+    ),
+    "records are bad": Case(poisons, "rows_rejected:ecommerce", (7.4, 9.5), "No further record"),
+    "a record with a number is bad": Case(poisons_trades, "rows_rejected:exchange", (16, 18), "No further record"),
+    "a group forgets": Case(loses_offsets, "offsets_lost:clickhouse-ecommerce", (9, 9.5), "read up to the end"),
+    "events come again and again": Case(repeats, "rows_twice:ecommerce@snowflake", (9.4, 10.5), "once again"),
+    "old events come": Case(comes_late, "rows_late:ecommerce@clickhouse", (7.4, 8.5), "about now again"),
+    "numbers never come": Case(skips_numbers, "sequence_hole:trades", (16, 19), "without a hole"),
+    "a run fails": Case(fails_a_run, "run_failed:burst_ecommerce", (9.2, 10.5), "A run went well"),
+    "the trigger is dead": Case(falls_silent("trigger"), "watch_silent:trigger", (6, 8.5), "signs of life"),
+    "a watch is dead": Case(
+        falls_silent("watch_connectors"), "watch_silent:watch_connectors", (6, 10), "signs of life"
+    ),
+    "the other watch is dead": Case(
+        falls_silent("watch_ingestion"), "watch_silent:watch_ingestion", (6, 10), "signs of life"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_thing_wrong_is_one_thread_that_ends_well(name: str) -> None:
+    case = CASES[name]
+    watches = an_hour(case.wrong)
+    assert {said.fingerprint for said in watches.said} == {case.fingerprint}, watches.said
+    words = [said.word for said in watches.said if said.kind != "edit"]
+    assert [said.kind for said in watches.said].count("first") == 1, watches.said
+    assert (words[0] in ("CRITICAL", "WARNING"), words[-1]) == (True, "NORMAL"), watches.said
+    assert words.count("NORMAL") == 1, watches.said
+    assert case.told[0] <= watches.said[0].minute <= case.told[1], watches.said[0]
+    assert case.normal in watches.said[-1].text, watches.said[-1]
+    assert not any(watches.open(watch) for watch in watches.books)
+    assert all(hole.domain == "none" for hole in watches.world.ledger(START - 5 * MINUTE).holes), "all of it was healed"
