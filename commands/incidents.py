@@ -165,7 +165,8 @@ def show(facts: dict[str, Any]) -> None:
     recent = facts["recent"]
     if recent:
         latest = f", the latest {SHOWN} of {len(recent)}" if len(recent) > SHOWN else ""
-        console.say(f"\nOver lately{latest}; ended at (UTC):")
+        between = "" if facts["open"] else "\n"
+        console.say(f"{between}Over lately{latest}; ended at (UTC):")
     for one in recent[:SHOWN]:
         console.say(over(one))
     if "history" in facts:

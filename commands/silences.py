@@ -91,7 +91,7 @@ def matched(pattern: str) -> str:
     match = match if ":" in match else f"{match}:*"
     rule, _, subject = match.partition(":")
     if not subject or re.search(r"[\s\[\]?]", match):
-        raise CommandError(f"{pattern!r} is no pattern: it looks like rows_late:orders@*, with * for anything.")
+        raise CommandError(f"{pattern!r} is no pattern: it looks like rows_missing:ecommerce@*, with * for anything.")
     rules = [name for name in RULES if fnmatch.fnmatchcase(name, rule)]
     if not rules:
         raise CommandError(f"No rule matches {rule!r}: {', '.join(RULES)}.")

@@ -20,6 +20,7 @@ PORTS = {
     "kafka": 19092,
     "kafka_controller": 19093,
     "connect": 18083,
+    "connect_runtime": 18084,
     "clickhouse_http": 18123,
     "clickhouse_native": 19000,
     "snowflake": 18443,

@@ -25,9 +25,9 @@ PATIENCE_S = 3
 #: The address that runbooks' paths are below, such as https://git.example/floodgate/blob/main.
 RUNBOOKS_URL = "FLOODGATE_RUNBOOKS_URL"
 
-# What the client would log is in AlertsDown, but for tokens and webhooks' addresses.
-_QUIET = logging.getLogger(f"{__name__}.client")
-_QUIET.disabled = True
+# What the client would log is in AlertsDown, but for the webhook's address, which is a secret. It is not of getLogger:
+# Airflow sets those up anew, and they speak again.
+_QUIET = logging.Logger("slack", level=logging.CRITICAL + 1)
 
 
 class AlertsDown(Exception):

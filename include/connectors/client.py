@@ -7,7 +7,8 @@ password); everything else is the same verbs and shapes.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
 
 import httpx
 import msgspec
@@ -15,6 +16,9 @@ import stamina
 
 from include.connections import Endpoint
 
+T = TypeVar("T")
+#: Topic and number.
+Partition = tuple[str, int]
 State = Literal["RUNNING", "PAUSED", "STOPPED", "FAILED", "UNASSIGNED", "RESTARTING", "PROVISIONING", "DEGRADED"]
 
 
@@ -64,10 +68,37 @@ class Status(msgspec.Struct, frozen=True):
         return "FAILED" in (self.connector.state, *(task.state for task in self.tasks))
 
     @property
+    def paused(self) -> bool:
+        """Paused, or stopped, by a person. A stopped connector has no task, and its offsets can be altered."""
+        return self.connector.state in ("PAUSED", "STOPPED")
+
+    @property
     def trace(self) -> str:
         """The first line of the first trace, empty without one."""
         traces = [self.connector.trace, *(task.trace for task in self.tasks)]
         return next((trace.splitlines()[0] for trace in traces if trace), "")
+
+
+class _Expanded(msgspec.Struct, frozen=True):
+    status: Status | None = None
+
+
+class _Place(msgspec.Struct, frozen=True):
+    kafka_topic: str
+    kafka_partition: int
+
+
+class _At(msgspec.Struct, frozen=True):
+    kafka_offset: int
+
+
+class _Offset(msgspec.Struct, frozen=True):
+    partition: _Place
+    offset: _At
+
+
+class _Offsets(msgspec.Struct, frozen=True):
+    offsets: tuple[_Offset, ...]
 
 
 class ConnectClient:
@@ -92,17 +123,18 @@ class ConnectClient:
 
     async def names(self) -> list[str]:
         """The connectors there are."""
-        return msgspec.convert(await self._request("GET", "/connectors"), list[str])
+        return self._read(await self._request("GET", "/connectors"), list[str])
 
     async def statuses(self) -> dict[str, Status]:
         """Every connector's status, in one request: name -> Status; one that has none yet is left out."""
         found = await self._request("GET", "/connectors", params={"expand": "status"})
-        return {name: msgspec.convert(one["status"], Status) for name, one in found.items() if one.get("status")}
+        every = self._read(found, dict[str, _Expanded])
+        return {name: one.status for name, one in every.items() if one.status}
 
     async def status(self, name: str) -> Status | None:
         """One connector's status; None where there is no such connector (or it was made this moment)."""
         try:
-            return msgspec.convert(await self._request("GET", f"/connectors/{name}/status"), Status)
+            return self._read(await self._request("GET", f"/connectors/{name}/status"), Status)
         except ConnectError as error:
             if error.status == 404:
                 return None
@@ -111,7 +143,7 @@ class ConnectClient:
     async def config(self, name: str) -> dict[str, str] | None:
         """The config that a connector runs with; None where there is no such connector. It holds secrets."""
         try:
-            return msgspec.convert(await self._request("GET", f"/connectors/{name}/config"), dict[str, str])
+            return self._read(await self._request("GET", f"/connectors/{name}/config"), dict[str, str])
         except ConnectError as error:
             if error.status == 404:
                 return None
@@ -133,10 +165,41 @@ class ConnectClient:
         """Asks a paused or stopped connector to go on."""
         await self._request("PUT", f"/connectors/{name}/resume")
 
+    async def stop(self, name: str) -> None:
+        """Asks the connector to end its tasks, until it is resumed; it takes a moment."""
+        await self._request("PUT", f"/connectors/{name}/stop")
+
+    async def offsets(self, name: str) -> dict[Partition, int]:
+        """Where a sink goes on reading: partition -> the next offset. One that was never committed is left out."""
+        found = self._read(await self._request("GET", f"/connectors/{name}/offsets"), _Offsets).offsets
+        return {(one.partition.kafka_topic, one.partition.kafka_partition): one.offset.kafka_offset for one in found}
+
+    async def alter_offsets(self, name: str, offsets: Mapping[Partition, int | None]) -> None:
+        """Lets a stopped sink go on at these offsets, None where it would begin anew; other partitions stay.
+
+        Confluent Cloud's managed connectors want another request for this, and are not asked.
+        """
+        wanted = [
+            {
+                "partition": {"kafka_topic": topic, "kafka_partition": number},
+                "offset": None if offset is None else {"kafka_offset": offset},
+            }
+            for (topic, number), offset in offsets.items()
+        ]
+        await self._request("PATCH", f"/connectors/{name}/offsets", json={"offsets": wanted})
+
+    async def reset_offsets(self, name: str) -> None:
+        """Lets a stopped sink begin anew in every partition."""
+        await self._request("DELETE", f"/connectors/{name}/offsets")
+
     async def restart(self, name: str, *, only_failed: bool) -> None:
         """Restarts the connector and its tasks, or only what failed."""
         params = {"includeTasks": "true", "onlyFailed": str(only_failed).lower()}
         await self._request("POST", f"/connectors/{name}/restart", params=params)
+
+    async def restart_task(self, name: str, task_id: int) -> None:
+        """Restarts one task, failed or not."""
+        await self._request("POST", f"/connectors/{name}/tasks/{task_id}/restart")
 
     async def until_healthy(self, name: str, *, within_s: float = 60.0) -> Status:
         """Waits until the connector and its tasks run; raises ConnectError when they fail or time is over."""
@@ -155,6 +218,19 @@ class ConnectClient:
         state = status.connector.state if status else "missing"
         raise ConnectError(f"connector {name} is {state}, not RUNNING, after {within_s:.0f} s: see its worker's log")
 
+    @property
+    def _where(self) -> str:
+        return f"Kafka Connect at {self._http.base_url}"
+
+    def _read(self, answer: Any, kind: type[T]) -> T:
+        try:
+            return msgspec.convert(answer, kind)
+        except msgspec.ValidationError as error:
+            raise ConnectError(
+                f"{self._where} answers in another way than Kafka Connect does ({error}): check host, port and "
+                f"base_path of connection {self._endpoint.conn_id}"
+            ) from None
+
     async def _request(self, method: str, path: str, **arguments: Any) -> Any:
         async for attempt in stamina.retry_context(on=Busy, timeout=30.0, wait_initial=0.2, wait_max=3.0):
             with attempt:
@@ -162,7 +238,7 @@ class ConnectClient:
         raise AssertionError("stamina either returns or raises")
 
     async def _once(self, method: str, path: str, **arguments: Any) -> Any:
-        where = f"Kafka Connect at {self._http.base_url}"
+        where = self._where
         try:
             answer = await self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:
@@ -171,7 +247,7 @@ class ConnectClient:
                 f"({type(error).__name__}: {error})"
             ) from None
         if answer.is_success:
-            return answer.json() if answer.content else None
+            return _content(answer)
         if answer.status_code in (401, 403):
             raise ConnectError(
                 f"{where} refuses the login of connection {self._endpoint.conn_id}: check its login and password",
@@ -179,6 +255,14 @@ class ConnectClient:
             )
         kind = Busy if answer.status_code in (409, 429) else ConnectError
         raise kind(f"{where}: {method} {path}: {answer.status_code} {_message(answer)}", answer.status_code)
+
+
+def _content(answer: httpx.Response) -> Any:
+    """What was answered, as text where it is no JSON: whoever reads it will not find the shape they expect."""
+    try:
+        return answer.json() if answer.content else None
+    except ValueError:
+        return answer.text
 
 
 def _message(answer: httpx.Response) -> str:

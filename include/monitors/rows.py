@@ -156,6 +156,13 @@ def late(contract: Contract, arrivals: Iterable[Arrivals] | None, *, expected: i
     )
 
 
+def repeats(arrivals: Iterable[Arrivals]) -> int:
+    """How many of these rows are events that had landed; 0 where it is a few."""
+    given = list(arrivals)
+    rows, again = sum(one.rows for one in given), sum(one.rows - one.events for one in given)
+    return again if again >= AT_LEAST and again > TWICE_SHARE * rows else 0
+
+
 def twice(contract: Contract, arrivals: Iterable[Arrivals] | None, *, expected: int = 0) -> Verdict:
     """rows_twice: events land again and again. They count once; somebody produces them twice all the same.
 
@@ -164,8 +171,8 @@ def twice(contract: Contract, arrivals: Iterable[Arrivals] | None, *, expected: 
     if arrivals is None:
         return _of("rows_twice", contract, "snowflake", Kind.BLIND)
     given = list(arrivals)
-    rows, again = sum(one.rows for one in given), sum(one.rows - one.events for one in given)
-    if again < AT_LEAST or again <= expected or again <= TWICE_SHARE * rows:
+    rows, again = sum(one.rows for one in given), repeats(given)
+    if again <= expected:
         return _of("rows_twice", contract, "snowflake", Kind.FINE, normal="Events come once again.")
     return _of(
         "rows_twice",

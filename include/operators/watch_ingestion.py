@@ -38,13 +38,15 @@ class _Sink(msgspec.Struct, kw_only=True):
 
 class _Memory(msgspec.Struct, kw_only=True):
     """What is kept from look to look. `oldest`: the earliest row that was missing and may still be. `idle`: connector,
-    and when it was last known to take nothing. `in_order`: domain, and from when on its windows came in order."""
+    and when it was last known to take nothing. `repeats`: domain, and since when its events come again.
+    `in_order`: domain, and from when on its windows came in order."""
 
     generators: dict[str, generators.Memory] = {}
     together: bool = False
     runs: dict[str, runs.Memory] = {}
     oldest: datetime | None = None
     idle: dict[str, datetime] = {}
+    repeats: dict[str, datetime] = {}
     in_order: dict[str, datetime] = {}
     away_at: datetime | None = None
 
@@ -231,17 +233,17 @@ class _Look:
         if found["kafka"] is None:
             return [rows.late(contract, None), rows.twice(contract, None)]
         made, lately = found["kafka"][0].values(), self.now - LATELY
-        again = f"rows_twice:{rows.subject(contract.domain, 'snowflake')}"
-        once = 0 if self.desk.book.open(again) else rows.largest(contract, made, lately)
+        landed = _of(contract, found["snowflake"])
+        again = self.memory.repeats.setdefault(contract.domain, self.now)
+        if not rows.repeats(landed or ()):
+            self.memory.repeats.pop(contract.domain)
+        once = rows.largest(contract, made, lately) if self.now - again <= LATELY + timedelta(minutes=1) else 0
         expected = rows.backfilled(contract, made, lately)
-        return [
-            rows.late(contract, _of(contract, found["clickhouse"]), expected=expected),
-            rows.twice(contract, _of(contract, found["snowflake"]), expected=once),
-        ]
+        late = rows.late(contract, _of(contract, found["clickhouse"]), expected=expected)
+        return [late, rows.twice(contract, landed, expected=once)]
 
     def _numbered(self, contract: Contract, found: dict[str, Any], ledger: Any) -> list[Verdict]:
-        """Of topics with a sequence. What a paused DAG did not read is nobody's loss, and what a backfill brings has
-        numbers of long ago; without Kafka nobody knows of either."""
+        """What a paused DAG did not read is nobody's loss, and what a backfill brings has numbers of long ago."""
         domain, earliest = contract.domain, self.now - LOOK_BACK
         since, known = self.numbered_since[domain], self.memory.generators[domain]
         if found["kafka"] is not None:

@@ -27,7 +27,7 @@ def service(place: Place) -> Service:
     return Service(
         name="connect",
         argv=argv,
-        ready=lambda: _waiting_for(port),
+        ready=lambda: waiting_for(port),
         ports=(port,),
         needs=("kafka", "clickhouse", "snowflake"),
         env=env,
@@ -35,7 +35,8 @@ def service(place: Place) -> Service:
     )
 
 
-def _waiting_for(port: int) -> str | None:
+def waiting_for(port: int) -> str | None:
+    """None when the worker on 127.0.0.1:`port` says that it is healthy, else what is missing."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
             return None if answer.status == 200 else f"HTTP {answer.status} from /health"

@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import socket
 import struct
-from pathlib import Path
 
-from local.kafka import broker, java
+from local.kafka import broker, jvm
 from local.place import Place
-from local.service import Service, ServiceError
+from local.service import Service
 
 METADATA, METADATA_VERSION = 3, 1
 
 
 def service(place: Place) -> Service:
     """The broker as the supervisor runs it; a missing Java is told when it is prepared."""
-    try:
-        found, problem = java.find(place), None
-    except ServiceError as error:
-        found, problem = java.Java(Path("java"), ""), error
-
-    def prepare() -> None:
-        if problem:
-            raise problem
-        try:
-            broker.prepare(place, found)
-        except OSError as error:
-            raise ServiceError(
-                f"Kafka's folder {place.data('kafka')} cannot be prepared ({error.strerror}): "
-                "free space on its disk and make it writable."
-            ) from error
-
-    folder = place.data("kafka")
-    return Service(
-        name="kafka",
-        argv=(str(found.path), f"@{folder / 'java.args'}", "kafka.Kafka", "server.properties"),
-        cwd=folder,
-        ports=(place.ports["kafka"], place.ports["kafka_controller"]),
-        prepare=prepare,
+    return jvm.service(
+        place,
+        "kafka",
+        ("kafka.Kafka", "server.properties"),
+        prepare=lambda java: broker.prepare(place, java),
         ready=lambda: ready(place.ports["kafka"]),
-        # The first clean stop also writes the class archive.
-        stop_within_s=45.0,
-        start_within_s=90.0,
+        ports=(place.ports["kafka"], place.ports["kafka_controller"]),
     )
 
 

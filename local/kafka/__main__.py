@@ -1,4 +1,4 @@
-"""The broker's jars by hand: `fetch` completes the cache, `resolve` prints a new lock (local/kafka/jars.lock)."""
+"""Kafka's jars by hand: `fetch` completes the cache, `resolve` prints a new lock (local/kafka/*.lock)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ def main() -> int:
     """0 or, with one sentence on stderr, 1."""
     parser = argparse.ArgumentParser(prog="python -m local.kafka", description=__doc__)
     parser.add_argument("command", choices=["fetch", "resolve"])
-    if parser.parse_args().command == "resolve":
-        print(
-            "# group:artifact:version sha256 bytes; made by `python -m local.kafka resolve`", *jars.resolve(), sep="\n"
-        )
+    parser.add_argument("service", choices=list(jars.LOCKS), help="whose jars")
+    asked = parser.parse_args()
+    if asked.command == "resolve":
+        head = f"# group:artifact:version sha256 bytes; made by `python -m local.kafka resolve {asked.service}`"
+        print(head, *jars.resolve(asked.service), sep="\n")
         return 0
     try:
-        jars.fetch(jars.locked(), jars.cache(), lambda line: print(line, flush=True))
+        jars.fetch(jars.locked(asked.service), jars.cache(), lambda line: print(line, flush=True))
     except ServiceError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1

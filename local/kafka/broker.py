@@ -1,33 +1,20 @@
-"""What one broker needs on disk before it starts: settings, a formatted log folder, Java's arguments.
-
-All paths in these files are relative to place.data("kafka"), the working folder, so that no path needs escaping.
-"""
+"""What one broker needs on disk before it starts: settings, a formatted log folder, what Java is started with."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import os
 import shutil
 import subprocess
-import time
 import uuid
-from pathlib import Path
 
-from local.kafka import jars
+from local.kafka import jars, jvm
 from local.kafka.java import Java
 from local.place import Place
 from local.service import ServiceError
 
 # A topic's own max.message.bytes when it names none: Confluent Cloud's default. A topic may name more.
 MAX_MESSAGE_BYTES = 2_097_164
-HEAP_MB = 256
-COLLECTOR = "-XX:+UseSerialGC"
-ARCHIVE_DAYS = 30
 FORMAT_TIMEOUT_S = 120
-
-LOGGING = Path(__file__).with_name("log4j2.properties")
-RECORDING = "classes.recording"
 
 
 def settings(place: Place) -> dict[str, str | int]:
@@ -73,15 +60,9 @@ def settings(place: Place) -> dict[str, str | int]:
 
 def prepare(place: Place, java: Java) -> None:
     """Everything before a start, safe to repeat and to be killed in: jars, settings, format, class archive."""
-    folder = place.data("kafka")
-    class_path = jars.ensure(place)
-    (folder / "server.properties").write_text("".join(f"{key}={value}\n" for key, value in settings(place).items()))
-    shutil.copyfile(LOGGING, folder / LOGGING.name)
-    # Native libraries are unpacked here; a killed broker leaves them behind.
-    shutil.rmtree(folder / "tmp", ignore_errors=True)
-    (folder / "tmp").mkdir()
-    archive = _archive(place, java, class_path)
-    (folder / "java.args").write_text("".join(f'"{_quoted(word)}"\n' for word in _arguments(java, class_path, archive)))
+    class_path = jars.class_path(jars.ensure(place, "kafka"), jars.cache())
+    jvm.write_properties(place.data("kafka") / "server.properties", settings(place))
+    jvm.prepare(place, "kafka", java, class_path)
     _format(place, java, class_path)
 
 
@@ -98,7 +79,8 @@ def _format(place: Place, java: Java, class_path: str) -> None:
     shutil.rmtree(folder / "log.new", ignore_errors=True)
     written = (folder / "server.properties").read_text().replace("log.dirs=log\n", "log.dirs=log.new\n")
     (folder / "format.properties").write_text(written)
-    command = [str(java.path), "-XX:TieredStopAtLevel=1", COLLECTOR, f"-Dlog4j2.configurationFile={LOGGING.name}"]
+    command = [str(java.path), "-XX:TieredStopAtLevel=1", jvm.COLLECTOR]
+    command += [f"-Dlog4j2.configurationFile={jvm.LOGGING.name}"]
     command += ["-cp", class_path, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", "format.properties"]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=FORMAT_TIMEOUT_S)
@@ -106,7 +88,7 @@ def _format(place: Place, java: Java, class_path: str) -> None:
         raise ServiceError(
             f"Formatting Kafka's log folder took more than {FORMAT_TIMEOUT_S} s: try again when less is running."
         ) from problem
-    _note(place, done.stdout + done.stderr)
+    jvm.note(place, "kafka", done.stdout + done.stderr)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
         raise ServiceError(
@@ -116,75 +98,7 @@ def _format(place: Place, java: Java, class_path: str) -> None:
     (folder / "format.properties").unlink()
 
 
-def _note(place: Place, words: str) -> None:
-    with place.log("kafka").open("a") as log:
-        log.write(words.rstrip("\n") + "\n")
-
-
 def _cluster_id() -> str:
     while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22]).startswith("-"):
         pass  # would be read as an option
     return text
-
-
-def _arguments(java: Java, class_path: str, archive: Path) -> list[str]:
-    words = ["-Xms64m", f"-Xmx{HEAP_MB}m", COLLECTOR, "-XX:-UsePerfData"]
-    # The supervisor starts it again; a broker that limps on without heap answers nobody.
-    words += ["-XX:+ExitOnOutOfMemoryError", "-XX:ErrorFile=java_error.log"]
-    words += [f"-Dlog4j2.configurationFile={LOGGING.name}", "-Djava.io.tmpdir=tmp", "-Djava.awt.headless=true"]
-    if java.major >= 24:  # else a page of warnings about what its libraries do
-        words += ["--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"]
-    one_step = java.major >= 25
-    if archive.exists():
-        words.append(f"-XX:{'AOTCache' if one_step else 'SharedArchiveFile'}={archive}")
-    else:
-        words.append(f"-XX:{'AOTCacheOutput' if one_step else 'ArchiveClassesAtExit'}={RECORDING}")
-    return [*words, "-Xlog:disable", "-Xlog:all=error:stderr", "-cp", class_path]
-
-
-def _archive(place: Place, java: Java, class_path: str) -> Path:
-    """Where the archive of loaded classes is, or will be after the first clean stop: it halves the time to start.
-
-    A run without one writes RECORDING as it ends; the next start moves that to the cache, where all checkouts find it.
-    """
-    files = [Path(name).stat() for name in class_path.split(os.pathsep)]
-    # Java refuses an archive when a jar's time is another, so the time is part of the name.
-    same = (str(java.path), java.version, COLLECTOR, class_path, [(one.st_size, one.st_mtime_ns) for one in files])
-    archive = jars.cache().with_name("classes") / (hashlib.sha256(repr(same).encode()).hexdigest()[:16] + ".archive")
-    recording = place.data("kafka") / RECORDING
-    try:
-        if archive.exists():
-            os.utime(archive)  # still in use
-        elif _whole(recording):
-            _save(recording, archive)
-    except OSError as problem:  # a broker without one starts too
-        _note(place, f"The archive of classes is not at {archive}, starts stay slow: {problem.strerror}.")
-    recording.unlink(missing_ok=True)
-    return archive
-
-
-def _save(recording: Path, archive: Path) -> None:
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    # Another checkout may look for it at this moment: it is there whole, or not at all.
-    new = archive.with_suffix(f".{os.getpid()}")
-    try:
-        shutil.copyfile(recording, new)
-        new.replace(archive)
-    finally:
-        new.unlink(missing_ok=True)
-    for old in archive.parent.iterdir():
-        if time.time() - old.stat().st_mtime > ARCHIVE_DAYS * 86400:
-            old.unlink(missing_ok=True)
-
-
-def _whole(recording: Path) -> bool:
-    # Java writes the head last: zeros there mean that it was killed while writing.
-    try:
-        with recording.open("rb") as file:
-            return any(file.read(4))
-    except FileNotFoundError:
-        return False
-
-
-def _quoted(word: str) -> str:
-    return word.replace("\\", "\\\\").replace('"', '\\"')

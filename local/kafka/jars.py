@@ -1,4 +1,4 @@
-"""The broker's jars: a committed lock of what Maven resolved, and a cache that every checkout shares.
+"""The jars of what Java runs here: committed locks of what Maven resolved, and a cache that every checkout shares.
 
 Fetching and resolving need the emulators' environment (jgo). A cache that is complete is checked by its sha256 sums
 with the standard library alone, and nobody is asked anything.
@@ -22,10 +22,23 @@ from pathlib import Path
 from local.place import Place
 from local.service import ServiceError
 
-LOCK = Path(__file__).with_name("jars.lock")
+# One lock a service; what both need lies in the cache once.
+LOCKS = {
+    "kafka": Path(__file__).with_name("jars.lock"),
+    "connect_runtime": Path(__file__).with_name("connect.lock"),
+}
 
 # The mark "!" keeps log4j's own table of versions from overruling Kafka's: with it the set is the one Maven resolves.
-ROOTS = ("org.apache.kafka:kafka_2.13:4.3.1", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!")
+LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4!"
+ROOTS = {
+    "kafka": ("org.apache.kafka:kafka_2.13:4.3.1", LOGGING),
+    "connect_runtime": (
+        "org.apache.kafka:connect-runtime:4.3.1",
+        "org.apache.kafka:connect-json:4.3.1",
+        "org.apache.kafka:connect-file:4.3.1",
+        LOGGING,
+    ),
+}
 
 TRIES = 3
 THREADS = 8
@@ -50,10 +63,10 @@ class Jar:
         return Path(*self.group.split("."), self.artifact, self.version, f"{self.artifact}-{self.version}.jar")
 
 
-def locked(lock: Path = LOCK) -> tuple[Jar, ...]:
-    """The jars of the lock, sorted; lines are `group:artifact:version sha256 bytes`."""
+def locked(service: str = "kafka") -> tuple[Jar, ...]:
+    """The jars of a service's lock, sorted; lines are `group:artifact:version sha256 bytes`."""
     jars = []
-    for line in lock.read_text().splitlines():
+    for line in LOCKS[service].read_text().splitlines():
         if line and not line.startswith("#"):
             coordinate, sha256, size = line.split()
             group, artifact, version = coordinate.split(":")
@@ -76,21 +89,21 @@ def class_path(jars: Sequence[Jar], folder: Path) -> str:
     return os.pathsep.join(str(folder / jar.path) for jar in jars)
 
 
-def ensure(place: Place) -> str:
-    """Makes the cache complete and gives the class path; progress goes to the broker's log. Raises ServiceError."""
-    jars, folder = locked(), cache()
+def ensure(place: Place, service: str) -> tuple[Jar, ...]:
+    """Makes the cache complete for a service, whose log gets the progress; gives its jars. Raises ServiceError."""
+    jars, folder = locked(service), cache()
     if missing(jars, folder):
         if not place.emulators_python.exists():
             raise ServiceError(f"The local services' Python {place.emulators_python} is missing: run `make setup`.")
-        command = [str(place.emulators_python), "-m", "local.kafka", "fetch"]
-        with place.log("kafka").open("a") as log:
+        command = [str(place.emulators_python), "-m", "local.kafka", "fetch", service]
+        with place.log(service).open("a") as log:
             done = subprocess.run(
                 command, cwd=place.root, stdout=log, stderr=subprocess.PIPE, text=True, env=_environment(place)
             )
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
             raise ServiceError(last.removeprefix("error: "))
-    return class_path(jars, folder)
+    return jars
 
 
 def fetch(jars: Sequence[Jar], folder: Path, report: Callable[[str], None]) -> None:
@@ -110,19 +123,19 @@ def fetch(jars: Sequence[Jar], folder: Path, report: Callable[[str], None]) -> N
             raise ServiceError(_full(folder, jars)) from problem
         if isinstance(problem, PermissionError) or problem.errno == errno.EROFS:
             raise ServiceError(
-                f"The broker's jars cannot be written to {folder} ({problem.strerror}): "
+                f"Kafka's jars cannot be written to {folder} ({problem.strerror}): "
                 "make it writable, or set XDG_CACHE_HOME to a folder that is."
             ) from problem
         raise
 
 
-def resolve() -> list[str]:
-    """The lines of a new lock, by Maven's rules; asks the network, takes a quarter of a minute."""
+def resolve(service: str) -> list[str]:
+    """The lines of a new lock for a service, by Maven's rules; asks the network, takes a quarter of a minute."""
     from jgo.maven import MavenContext
 
     with tempfile.TemporaryDirectory() as folder:
         context = MavenContext(repo_cache=Path(folder), remote_repos=_repositories(), timeout=60)
-        tops, below = context.resolver.resolve([context.create_dependency(root) for root in ROOTS])
+        tops, below = context.resolver.resolve([context.create_dependency(root) for root in ROOTS[service]])
         lines = []
         for one in tops + below:
             content = one.artifact.resolve().read_bytes()
@@ -180,7 +193,7 @@ def _fetch_one(jar: Jar, folder: Path, incoming: Path) -> None:
     if not _is(jar, found):
         got = hashlib.sha256(found.read_bytes()).hexdigest()
         raise ServiceError(
-            f"{jar} came with sha256 {got[:12]}.. and the lock {LOCK.name} says {jar.sha256[:12]}..: it was not kept; "
+            f"{jar} came with sha256 {got[:12]}.. and the lock says {jar.sha256[:12]}..: it was not kept; "
             f"see who changed it on the way (a mirror or proxy, or {settings.repo_cache}), then start again."
         )
     target = folder / jar.path

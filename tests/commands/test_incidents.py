@@ -98,7 +98,6 @@ def test_what_is_open_comes_first_the_worst_of_it_at_the_top(airflow: Airflow) -
         "    3 rows lack.\n"
         "    Slack: not told, silenced: we move tables\n"
         "\n"
-        "\n"
         "Over lately; ended at (UTC):\n"
         "2026-03-02 12:00  connector_failed c, lasted 5 min\n"
         "2026-03-02 11:58  rows_missing orders@snowflake, lasted 3 min, 2 times, 1,041 rows brought back\n"

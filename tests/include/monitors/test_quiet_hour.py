@@ -56,6 +56,7 @@ class Watches:
         self.generators: dict[str, generators.Memory] = {}
         self.runs: dict[str, runs.Memory] = {}
         self.idle: dict[tuple[str, str], datetime] = {}
+        self.repeats: dict[str, datetime] = {}
         self.in_order: dict[str, datetime] = {}
         self.together = False
         self.away_at: datetime | None = None
@@ -231,10 +232,12 @@ class Watches:
         if "kafka" in world.away:
             return [rows.late(contract, None), rows.twice(contract, None), rows.rejected(contract, None)]
         receipts = world.receipts.values()
-        again = f"rows_twice:{rows.subject(contract.domain, 'snowflake')}"
-        once = 0 if self.books["watch_ingestion"].open(again) else rows.largest(contract, receipts, since)
         late = None if "clickhouse" in world.away else world.late(contract, since)
         twice = None if "snowflake" in world.away else world.twice(contract, since)
+        again = self.repeats.setdefault(contract.domain, world.now)
+        if not rows.repeats(twice or ()):
+            self.repeats.pop(contract.domain)
+        once = rows.largest(contract, receipts, since) if world.now - again <= LATELY + MINUTE else 0
         return [
             rows.late(contract, late, expected=rows.backfilled(contract, receipts, since)),
             rows.twice(contract, twice, expected=once),
@@ -276,16 +279,16 @@ def _idle(connector: str, warehouse: str, gone: set[str]) -> bool:
 Wrong = Callable[[World], None]
 
 
-def an_hour(wrong: Wrong = lambda world: None, minutes: int = HOUR) -> Watches:
-    """The hour from minute 0 on, as `wrong` changes it; both watches look each minute, some seconds into it."""
+def an_hour(wrong: Wrong = lambda world: None, *, seconds: tuple[int, int] = (4, 7)) -> Watches:
+    """The hour, as `wrong` changes it; both watches look each minute, so many seconds into it."""
     world = World(CONTRACTS, START - BEFORE * MINUTE)
     watches = Watches(world)
     normal(world)
     wrong(world)
-    while world.now < START + minutes * MINUTE:
-        if world.now.second == 4 and "watch_connectors" not in world.silent:
+    while world.now < START + HOUR * MINUTE:
+        if world.now.second == seconds[0] and "watch_connectors" not in world.silent:
             watches.connectors()
-        if world.now.second == 7 and "watch_ingestion" not in world.silent:
+        if world.now.second == seconds[1] and "watch_ingestion" not in world.silent:
             watches.ingestion()
         world.second()
     return watches
@@ -309,19 +312,28 @@ def normal(world: World) -> None:
     # A connector is paused while bursts come.
     world.at(at(24.3), world.sinks["snowflake-fashion"].pause)
     world.at(at(36.3), world.sinks["snowflake-fashion"].run)
-    # A burst is a minute late; another one is the largest there is, and run again by hand at once.
+    # Another one goes from worker to worker for a while.
+    sink = world.sinks["clickhouse-fashion"]
+    world.at(at(40.1), lambda: setattr(sink, "tasks", ("UNASSIGNED",)))
+    world.at(at(41.2), sink.run)
+    # Bursts are a minute late, one is run again by hand at once, one is of a size that somebody asked for.
     world.delays["ecommerce", START + 26 * MINUTE] = 60 * SECOND
     world.delays["fashion", START + 38 * MINUTE] = 60 * SECOND
     for domain in world.contracts:
         world.at(
             at(44.9), lambda domain=domain: world.produce(domain, Window(START + 42 * MINUTE, START + 44 * MINUTE))
         )
+    world.at(
+        at(30.4),
+        lambda: world.produce("ecommerce", Window(START + 28 * MINUTE, START + 30 * MINUTE), "size-300.0", 300),
+    )
     # The weekend's rest: as few rows as the contracts allow.
     world.damped = lambda start: START + 46 * MINUTE <= start < START + 56 * MINUTE
 
 
-def test_an_hour_of_normal_running_says_nothing() -> None:
-    watches = an_hour()
+@pytest.mark.parametrize("seconds", [(4, 7), (9, 14), (16, 11), (33, 48), (55, 52)], ids=str)
+def test_an_hour_of_normal_running_says_nothing(seconds: tuple[int, int]) -> None:
+    watches = an_hour(seconds=seconds)
     assert watches.said == []
     assert not watches.books["watch_connectors"].incidents and not watches.books["watch_ingestion"].incidents
     world = watches.world
@@ -419,6 +431,12 @@ def repeats(world: World) -> None:
     world.at(at(9.4), partial(world.again, "ecommerce", 40))
 
 
+def doubles(world: World) -> None:
+    """A producer that sends each burst twice, for a quarter of an hour."""
+    for minute in range(7, 22, 2):
+        world.at(at(minute + 0.6), partial(world.again, "fashion", 1))
+
+
 def comes_late(world: World) -> None:
     window = Window(START - 182 * MINUTE, START - 180 * MINUTE)
     world.at(at(7.4), partial(world.produce, "ecommerce", window, "late", 200))
@@ -474,6 +492,7 @@ CASES = {
     "a record with a number is bad": Case(poisons_trades, "rows_rejected:exchange", (16, 18), "No further record"),
     "a group forgets": Case(loses_offsets, "offsets_lost:clickhouse-ecommerce", (9, 9.5), "read up to the end"),
     "events come again and again": Case(repeats, "rows_twice:ecommerce@snowflake", (9.4, 10.5), "once again"),
+    "each burst comes twice": Case(doubles, "rows_twice:fashion@snowflake", (9, 14), "once again"),
     "old events come": Case(comes_late, "rows_late:ecommerce@clickhouse", (7.4, 8.5), "about now again"),
     "numbers never come": Case(skips_numbers, "sequence_hole:trades", (16, 19), "without a hole"),
     "a run fails": Case(fails_a_run, "run_failed:burst_ecommerce", (9.2, 10.5), "A run went well"),

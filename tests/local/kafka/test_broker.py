@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from local import kafka
-from local.kafka import broker
+from local.kafka import broker, jars, jvm
 from local.place import Place
 from local.service import ServiceError
 from tests.local import running
@@ -153,7 +153,7 @@ def test_the_first_clean_stop_makes_the_next_start_fast(
 ) -> None:
     # A cache of its own: the same jars, no archive of classes yet.
     (tmp_path / "floodgate").mkdir()
-    (tmp_path / "floodgate" / "jars").symlink_to(broker.jars.cache())
+    (tmp_path / "floodgate" / "jars").symlink_to(jars.cache())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     own = running.a_place(tmp_path / "home")
     service = kafka.service(own)
@@ -174,18 +174,18 @@ def test_an_archive_that_was_cut_is_not_taken(tmp_path: Path, monkeypatch: pytes
     jar = tmp_path / "a.jar"
     jar.write_bytes(b"x")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    java = broker.Java(Path("java"), "17.0.15")
-    recording = place.data("kafka") / broker.RECORDING
+    java = jvm.Java(Path("java"), "17.0.15")
+    recording = place.data("kafka") / jvm.RECORDING
     recording.write_bytes(bytes(4096) + b"classes")
-    assert not broker._archive(place, java, str(jar)).exists()
+    assert not jvm.archive(place, "kafka", java, str(jar)).exists()
     assert not recording.exists()
     recording.write_bytes(b"head" + bytes(4096))
-    archive = broker._archive(place, java, str(jar))
+    archive = jvm.archive(place, "kafka", java, str(jar))
     assert archive.read_bytes().startswith(b"head")
     assert list(archive.parent.iterdir()) == [archive]
     # Another jar's time is another archive, since Java would refuse this one.
     os.utime(jar, (1, 1))
-    assert broker._archive(place, java, str(jar)) != archive
+    assert jvm.archive(place, "kafka", java, str(jar)) != archive
 
 
 def test_an_archive_that_cannot_be_kept_is_no_reason_not_to_start(
@@ -195,8 +195,8 @@ def test_an_archive_that_cannot_be_kept_is_no_reason_not_to_start(
     (tmp_path / "a.jar").write_bytes(b"x")
     (tmp_path / "cache").write_text("a file where the folder should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (place.data("kafka") / broker.RECORDING).write_bytes(b"head")
-    assert not broker._archive(place, broker.Java(Path("java"), "17.0.15"), str(tmp_path / "a.jar")).exists()
+    (place.data("kafka") / jvm.RECORDING).write_bytes(b"head")
+    assert not jvm.archive(place, "kafka", jvm.Java(Path("java"), "17.0.15"), str(tmp_path / "a.jar")).exists()
     assert "starts stay slow: Not a directory." in place.log("kafka").read_text()
 
 

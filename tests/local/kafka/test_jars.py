@@ -147,10 +147,10 @@ def test_a_complete_cache_asks_nobody(tmp_path: Path, monkeypatch: pytest.Monkey
     # A program that fetches would have to be started, and there is none.
     monkeypatch.setattr(Place, "emulators_python", tmp_path / "none")
     place = running.a_place(tmp_path / "home")
-    assert jars.ensure(place) == str(tmp_path / "floodgate" / "jars" / JAR.path)
+    assert jars.ensure(place, "kafka") == (JAR,)
     (tmp_path / "floodgate" / "jars" / JAR.path).unlink()
     with pytest.raises(ServiceError, match="is missing: run `make setup`"):
-        jars.ensure(place)
+        jars.ensure(place, "kafka")
 
 
 def test_what_the_fetching_program_says_reaches_the_user(
@@ -160,7 +160,7 @@ def test_what_the_fetching_program_says_reaches_the_user(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(Place, "emulators_python", python_that("echo 'error: The line is cut.' >&2; exit 1"))
     with pytest.raises(ServiceError, match=r"^The line is cut\.$"):
-        jars.ensure(running.a_place(tmp_path / "home"))
+        jars.ensure(running.a_place(tmp_path / "home"), "kafka")
 
 
 @pytest.fixture
@@ -179,4 +179,4 @@ def python_that(tmp_path: Path) -> Callable[[str], Path]:
 def locked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A lock that names JAR alone."""
     (tmp_path / "jars.lock").write_text(f"# a comment\n{JAR} {JAR.sha256} {JAR.size}\n")
-    monkeypatch.setattr(jars.locked, "__defaults__", (tmp_path / "jars.lock",))
+    monkeypatch.setitem(jars.LOCKS, "kafka", tmp_path / "jars.lock")
