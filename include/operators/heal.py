@@ -266,4 +266,5 @@ def _trigger(again: Any) -> dict[str, Any]:
         "trigger_dag_id": f"burst_{again.domain}",
         "trigger_run_id": f"heal__{again.start:%Y%m%dT%H%M%S}",
         "logical_date": at.isoformat(),
+        "run_after": at.isoformat(),  # which the interval is inferred from
     }
