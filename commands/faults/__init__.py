@@ -129,11 +129,10 @@ def _try_all(place: Place, only: str, given: tuple[str, str, str], patience: flo
 def _show(rows: list[Row]) -> None:
     from commands.pipeline import _table
 
-    seconds = ("seen_after_s", "told_after_s", "healed_after_s")
-    counts = ("missing", "twice", "threads")
+    moments, counts = ("seen", "told", "healed"), ("missing", "twice", "threads")
     shown = []
     for row in rows:
-        moments = {name: getattr(row, name) for name in seconds}
-        line = {name: "-" if at is None else f"{at:.1f}" for name, at in moments.items()}
+        seconds = {name: getattr(row, f"{name}_after_s") for name in moments}
+        line = {name: "-" if at is None else f"{at:.1f} s" for name, at in seconds.items()}
         shown.append({"fault": row.fault, **line, **{name: getattr(row, name) for name in counts}})
-    _table("Faults", shown, ("fault", *seconds, *counts))
+    _table("Faults, and how long after each was made", shown, ("fault", *moments, *counts))

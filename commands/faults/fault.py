@@ -85,9 +85,7 @@ def forget(place: Place, fault: Fault, target: Target) -> None:
 
 
 def make(place: Place, fault: Fault, target: Target) -> Facts:
-    """Makes the fault and notes it; raises CommandError and what the room of the place raises."""
-    if fault.lift and any(known == target for known, _ in noted(place, fault)):
-        raise CommandError(f"{fault.label(target)} is made already: `floodgate break {fault.name} --undo` undoes it.")
+    """Makes the fault and notes it; twice does no harm. Raises CommandError, and what the room of the place raises."""
     facts = fault.make(place, target)
     note(place, fault, target, facts)
     return facts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from commands.faults.fault import Facts, Target
+from commands.faults.fault import Facts, Target, noted
 from local.place import Place
 
 TRIGGERER = "airflow-triggerer"
@@ -52,12 +52,14 @@ def thaw_triggerer(place: Place, target: Target, facts: Facts) -> str:
 def silence_generators(place: Place, target: Target) -> Facts:
     """The pool that bursts run in has no slot: runs are made and wait, although no DAG is paused."""
     from commands import airflow_api
+    from commands.faults.register import FAULTS
 
+    before = noted(place, FAULTS["generator-silent"])
     with airflow_api.connect(place) as airflow:
-        slots = airflow.pool_slots(POOL)
+        slots = airflow.pool_slots(POOL) or (before[-1][1]["slots"] if before else SLOTS)
         airflow.set_pool_slots(POOL, 0)
     said = f"Pool {POOL} has no slot: bursts are due and wait, as if the generators hung."
-    return {"pool": POOL, "slots": slots or SLOTS, "said": said}
+    return {"pool": POOL, "slots": slots, "said": said}
 
 
 def wake_generators(place: Place, target: Target, facts: Facts) -> str:

@@ -31,7 +31,11 @@ class ConnectError(Exception):
 
 
 class Busy(ConnectError):
-    """409, the workers are rebalancing, or 429, too many requests: the same request works a moment later."""
+    """The workers are rebalancing (409), or it is one request too many (429): the same works a moment later."""
+
+
+#: Kafka Connect says these with 500 where it means the same.
+LATER = ("a rebalance is expected", "can be safely retried")
 
 
 class TaskStatus(msgspec.Struct, frozen=True):
@@ -202,14 +206,17 @@ class ConnectClient:
         await self._request("POST", f"/connectors/{name}/tasks/{task_id}/restart")
 
     async def until_healthy(self, name: str, *, within_s: float = 60.0) -> Status:
-        """Waits until the connector and its tasks run; raises ConnectError when they fail or time is over."""
+        """Waits until the connector and its tasks run; raises ConnectError when they fail or time is over.
+
+        What a status says within a second or two after a change may be what was before it.
+        """
         deadline = asyncio.get_running_loop().time() + within_s
         status: Status | None = None
         while asyncio.get_running_loop().time() < deadline:
             status = await self.status(name)
             if status and status.healthy:
                 return status
-            if status and any(task.state == "FAILED" for task in status.tasks):
+            if status and status.failed:
                 raise ConnectError(
                     f"connector {name} failed: {status.trace or 'it says no reason'}; mend that, then restart it "
                     f"(POST /connectors/{name}/restart?includeTasks=true)"
@@ -232,7 +239,8 @@ class ConnectClient:
             ) from None
 
     async def _request(self, method: str, path: str, **arguments: Any) -> Any:
-        async for attempt in stamina.retry_context(on=Busy, timeout=30.0, wait_initial=0.2, wait_max=3.0):
+        waits = {"wait_initial": 0.1, "wait_max": 3.0, "wait_jitter": 0.1}
+        async for attempt in stamina.retry_context(on=Busy, attempts=None, timeout=30.0, **waits):
             with attempt:
                 return await self._once(method, path, **arguments)
         raise AssertionError("stamina either returns or raises")
@@ -253,8 +261,10 @@ class ConnectClient:
                 f"{where} refuses the login of connection {self._endpoint.conn_id}: check its login and password",
                 answer.status_code,
             )
-        kind = Busy if answer.status_code in (409, 429) else ConnectError
-        raise kind(f"{where}: {method} {path}: {answer.status_code} {_message(answer)}", answer.status_code)
+        text = _message(answer)
+        later = answer.status_code in (409, 429) or any(words in text for words in LATER)
+        kind = Busy if later else ConnectError
+        raise kind(f"{where}: {method} {path}: {answer.status_code} {text}", answer.status_code)
 
 
 def _content(answer: httpx.Response) -> Any:

@@ -56,19 +56,24 @@ class Again(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done. `beyond`: rows that neither Kafka nor a burst can give back. `limit`: rows above which a
-    person is asked, the least of the contracts concerned."""
+    """What is to be done. `gone`: by incident, rows that neither Kafka nor a burst can give back. `limit`: rows above
+    which a person is asked, the least of the contracts concerned."""
 
     gaps: tuple[Gap, ...]
     replays: tuple[Replay, ...] = ()
     bursts: tuple[Again, ...] = ()
-    beyond: int = 0
+    gone: dict[str, int] = {}
     limit: int = 0
 
     @property
     def rows(self) -> int:
         """Rows that come back, where their number is known: those of bursts are as many as their generator draws."""
         return sum(replay.rows for replay in self.replays)
+
+    @property
+    def beyond(self) -> int:
+        """Rows that stay missing."""
+        return sum(self.gone.values())
 
     @property
     def expected(self) -> int:
@@ -115,12 +120,16 @@ def plan(gaps: Iterable[Gap], holes: Iterable[tuple[Gap, Hole]]) -> Plan:
         for domain, windows in sorted(gap.windows.items())
         for start, end in windows
     )
+    gone: dict[str, int] = {}
+    for gap, hole in found:
+        if not hole.in_kafka:
+            gone[gap.fingerprint] = gone.get(gap.fingerprint, 0) + hole.missing
     domains = {replay.domain for replay in replays} | {again.domain for again in bursts}
     return Plan(
         gaps=given,
         replays=replays,
         bursts=bursts,
-        beyond=sum(hole.missing for _, hole in found if not hole.in_kafka),
+        gone=gone,
         limit=min((load(domain).approve_above for domain in domains), default=0),
     )
 
@@ -134,16 +143,25 @@ def words(made: Plan, fingerprint: str | None = None) -> str:
         some = [one for one in replays if (one.warehouse, one.topic) == (warehouse, topic)]
         rows, stretches = sum(one.rows for one in some), sum(len(one.ranges) for one in some)
         lines.append(
-            f"{rows:,} rows of {topic} from Kafka into {NAMES[warehouse]}: {stretches} stretches of offsets in "
-            f"{len({one.partition for one in some})} partitions"
+            f"{_counted(rows, 'row')} of {topic} from Kafka into {NAMES[warehouse]}: "
+            f"{_counted(stretches, 'stretch', 'stretches')} of offsets in "
+            f"{_counted(len({one.partition for one in some}), 'partition')}"
         )
     for domain in sorted({one.domain for one in bursts}):
         mine = [one for one in bursts if one.domain == domain]
-        lines.append(f"{len(mine)} bursts of {domain} again, {clock(mine[0].start)} to {clock(mine[-1].end)}")
+        lines.append(
+            f"{_counted(len(mine), 'burst')} of {domain} again, {clock(mine[0].start)} to {clock(mine[-1].end)}"
+        )
+    gone = made.beyond if fingerprint is None else made.gone.get(fingerprint, 0)
+    stays = f" {_counted(gone, 'row')} beyond Kafka's retention: not to be brought back." if gone else ""
     if not lines:
-        return "Plan: nothing is missing any more."
-    left = f" {made.beyond:,} rows are beyond Kafka's retention and stay missing." if made.beyond else ""
-    return f"Plan: {'; '.join(lines)}; about {lasting(max(1, made.seconds))}.{left}"
+        return f"Plan: nothing can be done.{stays}" if gone else "Plan: nothing is missing any more."
+    seconds = sum(one.rows / RATE[one.warehouse] for one in replays) + BURST_S * len(bursts)
+    return f"Plan: {'; '.join(lines)}; about {lasting(max(1, seconds))}.{stays}"
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def _most(contract: Contract) -> int:

@@ -23,6 +23,7 @@ _MUST_STOP = (
     "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified "
     "connector by issuing a 'PUT' request to the '/connectors/{}/stop' endpoint"
 )
+_NO_LEADER = "Cannot complete request momentarily due to no known leader URL, likely because a rebalance was underway."
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -148,6 +149,7 @@ def _to(target: str, answer: int) -> Handler:
 
 async def _restart(request: Request) -> Response:
     connector = _worker(request).get(_name(request), "Unknown connector: {}")
+    await connector.started()
     asked = {key: request.query_params.get(key, "false").lower() == "true" for key in ("includeTasks", "onlyFailed")}
     if not any(asked.values()):
         connector.restart(set())
@@ -160,10 +162,13 @@ async def _restart(request: Request) -> Response:
 
 async def _restart_task(request: Request) -> Response:
     name, number = _name(request), request.path_params["task"]
-    connector = _worker(request).get(name, f"Unknown task: {{}}-{number}")
+    connector = _worker(request).get(name, "Unknown connector: {}")
+    await connector.started()
+    if connector.state == "STOPPED" and number < int(connector.entry.config.get("tasks.max") or 1):
+        raise Refused(409, _NO_LEADER)  # what the runtime says of a task that it knows and nobody runs
     if number not in [task.number for task in connector.tasks]:
         raise Refused(404, f"Unknown task: {name}-{number}")
-    connector.restart({number}, itself=False)
+    connector.restart_task(number)
     return Response(status_code=204)
 
 
@@ -183,6 +188,7 @@ async def _change_offsets(request: Request) -> Response:
     connector = worker.get(name)
     if connector.state != "STOPPED" or connector.entry.target != "STOPPED":
         raise Refused(400, _MUST_STOP.format(name))
+    await connector.stopped()
     if body is None:
         await asyncio.to_thread(worker.broker.forget_offsets, name)
     else:

@@ -31,12 +31,20 @@ log = logging.getLogger("connect.task")
 
 
 class Task:
-    """Task `number` of `of` of a connector. `state` is what the REST interface shows; `trace` why it FAILED."""
+    """Task `number` of `of` of a connector. `state` is what the REST interface shows, nothing while it is "", and
+    `first` until the sink is open; `trace` says why it FAILED."""
 
     def __init__(
-        self, start: Start, of: int, plugin: Plugin, broker: Broker, paused: bool, on_topic: Callable[[str], None]
+        self,
+        start: Start,
+        of: int,
+        plugin: Plugin,
+        broker: Broker,
+        paused: bool,
+        on_topic: Callable[[str], None],
+        first: str = "",
     ) -> None:
-        self.number, self.state, self.trace = start.task, "PAUSED" if paused else "RUNNING", ""
+        self.number, self.state, self.trace, self._first = start.task, first, "", first
         self._start, self._of, self._plugin, self._broker, self._on_topic = start, of, plugin, broker, on_topic
         self._ended, self._paused = threading.Event(), threading.Event()
         self._sabotage = ""
@@ -78,6 +86,7 @@ class Task:
             sink = self._plugin.make(self._start)
             self._again(sink.open)
             self._again(dead.open)
+            self._started()
             while not self._ended.is_set():
                 if self._paused.is_set():
                     self.state = "PAUSED"
@@ -92,6 +101,10 @@ class Task:
             dead.close()
             if sink is not None:
                 sink.close()
+
+    def _started(self) -> None:
+        if self.state == self._first:
+            self.state = "PAUSED" if self._paused.is_set() else "RUNNING"
 
     def _wanted(self) -> bool:
         return not self._ended.is_set() and not self._paused.is_set()
@@ -220,6 +233,7 @@ class Task:
             try:
                 return step()
             except (Retriable, KafkaException) as fault:
+                self._started()  # and waits for the other side
                 waited = time.monotonic() - since
                 self._complain(f"retrying for {waited:.0f} s: {fault}")
                 self._ended.wait(pause)

@@ -116,8 +116,8 @@ def _value(setting: Setting, config: Mapping[str, str]) -> tuple[Setting, str | 
         errors.append(wrong + "Expected value to be either true or false")
     elif setting.kind == "CLASS" and class_name(given) is None:
         errors.append(f"{wrong}Class {given} could not be found. This worker has {', '.join(CLASSES.values())}.")
-    elif setting.one_of and given.lower() not in [one.lower() for one in setting.one_of]:
-        errors.append(f"{wrong}String must be one of (case insensitive): {', '.join(setting.one_of)}")
+    elif setting.one_of and given not in setting.one_of:
+        errors.append(f"{wrong}String must be one of: {', '.join(setting.one_of)}")
     return setting, value, errors
 
 

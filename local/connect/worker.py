@@ -38,6 +38,7 @@ class Connector:
         self._running_config: dict[str, str] | None = None
         self._deleted = False
         self._restart_self = False
+        self._quietly: set[int] = set()
         self._changed = asyncio.Event()
         self._changed.set()
         self._loop = asyncio.get_running_loop()
@@ -64,11 +65,26 @@ class Connector:
         self._restart_self |= itself
         self._changed.set()
 
+    def restart_task(self, number: int) -> None:
+        """Start one task anew, soon; until it runs, its state is shown as it was."""
+        self._quietly.add(number)
+        self._changed.set()
+
     def delete(self) -> asyncio.Task[None]:
         """End the tasks for good; the answer is done when they have ended."""
         self._deleted = True
         self._changed.set()
         return self._keeper
+
+    async def started(self) -> None:
+        """Waits until one that was made this moment has tasks: the runtime carries out one request after the other."""
+        while self.state is None and not self._deleted:
+            await asyncio.sleep(0.02)
+
+    async def stopped(self) -> None:
+        """Waits for the tasks of a connector that is to be STOPPED."""
+        while self.tasks and self.entry.target == "STOPPED":
+            await asyncio.sleep(0.02)
 
     async def shut_down(self) -> None:
         """End the tasks and keep the entry as it is, for the next start of the worker."""
@@ -87,7 +103,7 @@ class Connector:
         mine = {"state": self.state, "worker_id": self._address, "version": self.plugin.version}
         if self._restart_self and self.restarting:
             mine["state"] = "RESTARTING"
-        tasks = [self.task_status(task) for task in self.tasks]
+        tasks = [self.task_status(task) for task in self.tasks if task.state]
         return {"name": self.entry.name, "connector": mine, "tasks": tasks, "type": "sink"}
 
     def task_status(self, task: Task) -> dict[str, Any]:
@@ -112,31 +128,37 @@ class Connector:
 
     async def _bring_in_line(self) -> None:
         entry, config = self.entry, dict(self.entry.config)
-        target = entry.target
+        target, again = entry.target, self.restarting | self._quietly
         if target == "STOPPED":
+            self.state = "STOPPED"  # its tasks are seen to end after that
             await self._end(self.tasks)
             self.tasks, self._running_config = [], None
-        else:
-            again = set(self.restarting)
-            if config != self._running_config:
-                await self._end(self.tasks)
-                count = max(1, int(config.get("tasks.max") or 1))
-                self.tasks = [self._task(number, count, target) for number in range(count)]
-                self._running_config = config
-            else:
-                await self._end([task for task in self.tasks if task.number in again])
-                count = len(self.tasks)
-                self.tasks = [
-                    self._task(one.number, count, target) if one.number in again else one for one in self.tasks
-                ]
-            for task in self.tasks:
-                (task.pause if target == "PAUSED" else task.resume)()
-        self.restarting, self._restart_self = set(), False
+        elif config != self._running_config and (target == "STARTED" or self.state is None):
+            had = len(self.tasks)
+            await self._end(self.tasks)
+            count = max(1, int(config.get("tasks.max") or 1))
+            self._running_config = config
+            self.tasks = [self._task(number, count, "UNASSIGNED" if number < had else "") for number in range(count)]
+        elif again:
+            await self._end([task for task in self.tasks if task.number in again])
+            count = len(self.tasks)
+            self.tasks = [
+                self._task(one.number, count, "RESTARTING" if one.number in self.restarting else one.state)
+                if one.number in again
+                else one
+                for one in self.tasks
+            ]
+        for task in self.tasks:
+            (task.pause if target == "PAUSED" else task.resume)()
+        self.restarting -= again  # and what was asked for meanwhile is next
+        self._quietly -= again
+        self._restart_self = False
         self.state = STATES[target]
 
-    def _task(self, number: int, of: int, target: str) -> Task:
-        start = Start(self.entry.name, dict(self.entry.config), number, self.entry.epoch)
-        return Task(start, of, self.plugin, self._broker, target == "PAUSED", self._on_topic)
+    def _task(self, number: int, of: int, first: str) -> Task:
+        # A paused connector keeps the tasks it has; another config is theirs when it is resumed.
+        start = Start(self.entry.name, dict(self._running_config or {}), number, self.entry.epoch)
+        return Task(start, of, self.plugin, self._broker, self.entry.target == "PAUSED", self._on_topic, first)
 
     def _on_topic(self, topic: str) -> None:  # called by the tasks' threads
         if topic not in self.entry.topics:

@@ -64,16 +64,38 @@ def nobody(_: str) -> None:
     return None
 
 
-def test_the_lock_is_what_maven_resolved() -> None:
-    locked = jars.locked()
-    assert len(locked) == 46
-    assert sum(jar.size for jar in locked) == 45_035_715
+@pytest.mark.parametrize(
+    ("service", "count", "size", "parts"),
+    [("kafka", 46, 45_035_715, {"broker"}), ("connect_runtime", 59, 31_713_462, {"connect", "file"})],
+)
+def test_the_lock_is_what_maven_resolved(service: str, count: int, size: int, parts: set[str]) -> None:
+    locked = jars.locked(service)
+    assert len(locked) == count
+    assert sum(jar.size for jar in locked) == size
     if not SHARED_LIST.exists():
         pytest.skip("the list to compare with is not here")
     rows = [line.split() for line in SHARED_LIST.read_text().splitlines()]
     assert {str(jar.path): (jar.sha256, jar.size) for jar in locked} == {
-        path: (sha256, int(size)) for path, sha256, size, used_by in rows if "broker" in used_by.split(",")
+        path: (sha256, int(size)) for path, sha256, size, used_by in rows if parts & set(used_by.split(","))
     }
+
+
+def test_no_jar_is_there_in_two_versions() -> None:
+    versions: dict[tuple[str, str], set[str]] = {}
+    for jar in {*jars.locked("kafka"), *jars.locked("connect_runtime")}:
+        versions.setdefault((jar.group, jar.artifact), set()).add(jar.version)
+    assert {name for name, found in versions.items() if len(found) > 1} == set()
+
+
+def test_the_broker_does_without_the_jars_of_kafka_connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked(monkeypatch, tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    put(tmp_path / "floodgate" / "jars", CONTENT)
+    monkeypatch.setattr(Place, "emulators_python", tmp_path / "none")
+    place = running.a_place(tmp_path / "home")
+    assert jars.ensure(place, "kafka") == (JAR,)
+    with pytest.raises(ServiceError, match="is missing: run `make setup`"):
+        jars.ensure(place, "connect_runtime")
 
 
 def test_a_jar_comes_from_the_mirror_of_the_user(mirror: Path, tmp_path: Path) -> None:
