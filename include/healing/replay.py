@@ -46,8 +46,8 @@ def replay(
 ) -> int:
     """Lands the records at these offsets; gives how many rows. Raises KafkaError, WarehouseError.
 
-    Tombstones are no rows, nor is what no sink could land. `now_ms` is noted as the time of landing in Snowflake, as its sink does. Statement by
-    statement: what was landed when this is killed stays, and a recount tells what is left.
+    Tombstones are no rows, nor is what no sink could land. `now_ms` is noted in Snowflake as the time of landing, as by
+    its sink. Statement by statement: what was landed when this is killed stays, and a recount tells what is left.
     """
     records = (
         (message, record)
@@ -109,7 +109,8 @@ def _snowflake(message: Message, record: dict[str, Any], now_ms: int) -> tuple[b
     }
     if (key := message.key()) is not None:
         metadata["key"] = _text(key)
-    if headers := message.headers():
+    headers: Any = message.headers()
+    if headers:
         metadata["headers"] = {name: _text(value) for name, value in headers}
     return msgspec.json.encode(metadata), msgspec.json.encode(record)
 

@@ -53,7 +53,7 @@ def settings(place: Place) -> dict[str, str | int]:
         "topic.creation.default.replication.factor": 1,
         # Nobody is waited for: the only worker that can be missing is the one that would wait, 5 min.
         "scheduled.rebalance.max.delay.ms": 0,
-        "offset.flush.interval.ms": 1000,
+        "offset.flush.interval.ms": 500,
     }
 
 

@@ -48,7 +48,7 @@ def parts(text: str) -> list[str]:
 
 def unknown_commands(text: str, known: Iterable[str]) -> list[str]:
     """Every `floodgate <word>` that is no command."""
-    return sorted({word for word in re.findall(r"`floodgate ([a-z-]+)", text)} - set(known))
+    return sorted(set(re.findall(r"`floodgate ([a-z-]+)", text)) - set(known))
 
 
 def named(texts: Iterable[str]) -> Iterator[str]:

@@ -113,11 +113,11 @@ def test_a_paused_sink_reads_nothing_until_it_is_resumed(worker: Worker) -> None
         status = await until(lambda: connect.status(topic), lambda status: tasks(status) == ["PAUSED"])
         assert (status.connector.state, status.paused, status.healthy, status.failed) == ("PAUSED", True, False, False)
         worker.produce(topic, "a")
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.7)
         assert worker.lines(topic) == []
         # Its tasks are those it was paused with, until it is resumed.
         await connect.put(topic, worker.sink(topic, tasks__max="2"))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.3)
         assert tasks(await connect.status(topic)) == ["PAUSED"]
         await connect.resume(topic)
         await until(lambda: connect.status(topic), lambda status: tasks(status) == ["RUNNING", "RUNNING"])
@@ -229,7 +229,7 @@ def test_only_what_failed_is_restarted_or_all_of_it_or_one_task(worker: Worker) 
             worker.file(topic).unlink()
             before = (await connect.offsets(topic)).get((topic, 0), 0)
             await restart
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.3)
             worker.produce(topic, text)
             await until(lambda: connect.offsets(topic), lambda offsets: offsets.get((topic, 0)) == before + 1)
             await connect.until_healthy(topic)
