@@ -7,6 +7,8 @@ password); everything else is the same verbs and shapes.
 from __future__ import annotations
 
 import asyncio
+import functools
+import ssl
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
@@ -117,6 +119,7 @@ class ConnectClient:
             base_url=f"{host.rstrip('/')}{port}{base}",
             auth=(endpoint.login, endpoint.password) if endpoint.login else None,
             timeout=timeout_s,
+            verify=_trusted(),
         )
 
     async def __aenter__(self) -> ConnectClient:
@@ -265,6 +268,12 @@ class ConnectClient:
         later = answer.status_code in (409, 429) or any(words in text for words in LATER)
         kind = Busy if later else ConnectError
         raise kind(f"{where}: {method} {path}: {answer.status_code} {text}", answer.status_code)
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    # Read once: it costs more than a request, and a watch makes a client every few seconds.
+    return httpx.create_ssl_context()
 
 
 def _content(answer: httpx.Response) -> Any:

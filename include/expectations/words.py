@@ -8,6 +8,8 @@ from include.alerts import Message, Severity
 from include.alerts.message import lasting
 from include.expectations.verdict import Failure, GateResult
 
+#: The rule that a held gate is an incident of: the name of its page.
+RULE = "marts_held"
 WAREHOUSES = {"clickhouse": "ClickHouse", "snowflake": "Snowflake"}
 
 
@@ -25,6 +27,7 @@ def held(result: GateResult, since: datetime, run: str = "") -> Message:
         samples=_samples(critical),
         does="The marts stay as they were and readable; every run asks again and publishes when the rows are right.",
         act=f"Correct or remove the rows in {worst.table}; the run's gate task has the whole result.",
+        runbook=f"docs/runbooks/{RULE}.md",
         run=run,
     )
 

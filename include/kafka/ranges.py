@@ -15,6 +15,7 @@ from include.kafka.errors import KafkaError, Trouble
 #: A group of its own: the connector's is never moved.
 GROUP = "floodgate-heal"
 AT_ONCE = 5_000
+NEAR = 500
 
 
 def read(endpoint: Endpoint, topic: str, partition: int, ranges: Iterable[tuple[int, int]]) -> Iterator[Message]:

@@ -138,7 +138,8 @@ def judge(
         elif found is None or (holes is None and not whole):
             verdicts.append(_verdict(topic, Kind.BLIND))
         elif holes is None:
-            normal = f"The numbers of the last {lasting(window.total_seconds())} are without a hole."
+            last = lasting(window.total_seconds())
+            normal = f"The numbers of the last {last} have no hole; what was missing before still is."
             verdicts.append(_verdict(topic, Kind.FINE, normal=normal))
         elif behind is None or holes.missing <= behind.get(topic.name, 0):
             verdicts.append(_verdict(topic, Kind.BLIND))

@@ -137,7 +137,7 @@ class Recount(BaseOperator):
     def execute(self, context: Any) -> dict[str, dict[str, int]]:
         """Incident -> rows or windows that are still `missing`, and rows `brought_back`."""
         made = _plan(context)
-        if _dry(context):
+        if _dry(context) or _refused(context):
             return {}
         deadline = time.monotonic() + RECOUNT_S
         while True:
@@ -180,7 +180,7 @@ class Report(BaseOperator):
         counted = ti.xcom_pull(task_ids="recount")
         said: dict[str, str] = {}
         for gap in made.gaps:
-            state, text = _ended(gap, made, counted, dry=dry)
+            state, text = _ended(gap, counted, dry=dry, refused=_refused(context))
             said[gap.fingerprint] = text
             if gap.fingerprint and not dry:
                 back = (counted or {}).get(gap.fingerprint, {}).get("brought_back", 0)
@@ -197,12 +197,12 @@ class Report(BaseOperator):
         return "failed" in states.values() or "upstream_failed" in states.values()
 
 
-def _ended(gap: Gap, made: Plan, counted: dict[str, dict[str, int]] | None, *, dry: bool) -> tuple[str, str]:
+def _ended(gap: Gap, counted: dict[str, dict[str, int]] | None, *, dry: bool, refused: bool) -> tuple[str, str]:
     if dry:
         return "done", "Dry run: nothing was done."
+    if refused:
+        return "refused", "Rejected, or nobody answered in time: nothing was done, and it is not asked again."
     if counted is None or gap.fingerprint not in counted:
-        if made.asks:
-            return "failed", "It was not approved, or a task failed: nothing more was done. See the run."
         return "failed", "Healing did not get to its end: see the run."
     count = counted[gap.fingerprint]
     what = f"rows in {NAMES[gap.warehouse]}" if gap.kind == "rows" else "windows"
@@ -233,6 +233,12 @@ def _known(extra: dict[str, Any]) -> dict[str, Any]:
 
 def _plan(context: Any) -> Plan:
     return msgspec.convert(context["ti"].xcom_pull(task_ids="plan", key="plan")["made"], Plan)
+
+
+def _refused(context: Any) -> bool:
+    """A person said no, or nobody said anything in time."""
+    answer = context["ti"].xcom_pull(task_ids="approve") or {}
+    return list(answer.get("chosen_options") or []) == [ApprovalOperator.REJECT]
 
 
 def _dry(context: Any) -> bool:

@@ -22,6 +22,8 @@ from include.operators.stores import keep, recall
 DEAD = timedelta(minutes=75)
 #: After one that ended and did not help, the next comes after n² + n minutes; so many in all.
 TRIES = 3
+#: A person rejected it: it is not asked again for the same incident.
+REFUSED = "refused"
 
 
 class Healing(msgspec.Struct, kw_only=True):
@@ -38,7 +40,7 @@ class Healing(msgspec.Struct, kw_only=True):
     @property
     def active(self) -> bool:
         """It is under way."""
-        return self.state not in ("done", "failed")
+        return self.state not in ("done", "failed", REFUSED)
 
 
 def key(fingerprint: str) -> str:
@@ -97,6 +99,8 @@ def ask(
 
 
 def _due(healing: Healing, now: datetime) -> bool:
+    if healing.state == REFUSED:
+        return False  # a person has decided; by hand it can be healed all the same
     if healing.active:
         return now - healing.said_at > DEAD
     return now - healing.said_at >= timedelta(minutes=healing.tries**2 + healing.tries)

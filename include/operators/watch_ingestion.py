@@ -167,7 +167,7 @@ class _Look:
         asks: dict[str, Any] = {"clickhouse": arrivals.late, "snowflake": arrivals.twice}
 
         def question() -> dict[str, rows.Arrivals]:
-            with connect(name, "watch_ingestion") as client:
+            with connect(name, "watch_ingestion", timeout_s=SOON_S) as client:
                 if name == "clickhouse":
                     self.numbers = sequence.read(client, self.contracts, self.numbered_since, self.now)
                 return asks[name](client, self.contracts, self.now - LATELY)

@@ -226,7 +226,7 @@ def test_only_what_failed_is_restarted_or_all_of_it_or_one_task(worker: Worker) 
 
         async def written_after(restart: Awaitable[None], text: str) -> bool:
             """Whether there is a new file where the old one was deleted: only a task that starts makes one."""
-            worker.file(topic).unlink()
+            worker.file(topic).unlink(missing_ok=True)
             before = (await connect.offsets(topic)).get((topic, 0), 0)
             await restart
             await asyncio.sleep(0.3)
@@ -236,8 +236,6 @@ def test_only_what_failed_is_restarted_or_all_of_it_or_one_task(worker: Worker) 
             return worker.file(topic).exists()
 
         assert not await written_after(connect.restart(topic, only_failed=True), "a")
-        await connect.restart(topic, only_failed=False)
-        await until(worker.file(topic).exists, bool)
         assert await written_after(connect.restart(topic, only_failed=False), "b")
         assert await written_after(connect.restart_task(topic, 0), "c")
         with pytest.raises(ConnectError, match=f"404 Unknown task: {topic}-7"):
@@ -300,9 +298,6 @@ def test_the_offsets_of_a_stopped_sink_can_be_altered_and_forgotten(worker: Work
             await connect.alter_offsets(topic, {(topic, 9): 2})
         await connect.reset_offsets(topic)
         assert await connect.offsets(topic) == {}
-        await connect.resume(topic)
-        await until(lambda: connect.offsets(topic), lambda offsets: offsets == done)
-        assert len(worker.lines(topic)) == 14 + 8
 
     worker.run(story)
 
@@ -326,14 +321,16 @@ def test_a_connector_that_is_deleted_and_made_again_goes_on_where_it_was(worker:
     worker.run(story)
 
 
-def test_changes_in_quick_succession_are_all_carried_out(worker: Worker) -> None:
-    """Kafka Connect says 409 to some of them, as it has not carried out the one before: they are sent again."""
+def test_one_request_upon_another_is_carried_out(worker: Worker) -> None:
+    """Kafka Connect says 409, or 500, to some of them, as it has not carried out the one before: they are sent again."""
     topic = worker.topic()
 
     async def story(connect: ConnectClient) -> None:
-        for number in range(6):
-            await connect.put(topic, worker.sink(topic, tasks__max=str(1 + number % 2)))
-            await connect.restart(topic, only_failed=False)
-        await until(lambda: connect.status(topic), lambda status: tasks(status) == ["RUNNING", "RUNNING"])
+        for number in (2, 1, 2):
+            config = worker.sink(topic, tasks__max=str(number))
+            await connect.put(topic, config)
+            await connect.restart(topic, only_failed=True)
+            assert await connect.config(topic) == config | {"name": topic}
+            await until(lambda: connect.status(topic), lambda status, n=number: tasks(status) == ["RUNNING"] * n)
 
     worker.run(story)

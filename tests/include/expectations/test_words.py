@@ -30,6 +30,7 @@ def test_held_names_expectation_count_total_samples_and_run() -> None:
         "  order_totals_are_price_times_quantity: order_id=17, total_usd=12.00\n"
         "The marts stay as they were and readable; every run asks again and publishes when the rows are right.\n"
         "Correct or remove the rows in stg_ecommerce__orders; the run's gate task has the whole result.\n"
+        "Runbook: docs/runbooks/marts_held.md\n"
         "Run: http://run"
     )
 

@@ -301,7 +301,7 @@ def test_what_other_rules_tell_is_a_fact_and_a_cause_is_named() -> None:
     assert verdict.facts[-1] == ("Behind Kafka", "4 of them: on their way, lost or rejected")
     assert verdict.cause == "generator_silent:x"
     (fine,) = judge(TRADES, {}, {}, WINDOW)
-    assert fine.normal == "The numbers of the last 15 min are without a hole."
+    assert fine.normal == "The numbers of the last 15 min have no hole; what was missing before still is."
 
 
 def test_what_a_row_may_take_is_what_the_other_rules_allow() -> None:
