@@ -494,7 +494,7 @@ CASES = {
     "events come again and again": Case(repeats, "rows_twice:ecommerce@snowflake", (9.4, 10.5), "once again"),
     "each burst comes twice": Case(doubles, "rows_twice:fashion@snowflake", (9, 14), "once again"),
     "old events come": Case(comes_late, "rows_late:ecommerce@clickhouse", (7.4, 8.5), "about now again"),
-    "numbers never come": Case(skips_numbers, "sequence_hole:trades", (16, 19), "without a hole"),
+    "numbers never come": Case(skips_numbers, "sequence_hole:trades", (16, 19), "have no hole"),
     "a run fails": Case(fails_a_run, "run_failed:burst_ecommerce", (9.2, 10.5), "A run went well"),
     "the trigger is dead": Case(falls_silent("trigger"), "watch_silent:trigger", (6, 8.5), "signs of life"),
     "a watch is dead": Case(
