@@ -124,9 +124,10 @@ def _opens(book: Book, verdict: Verdict, now: datetime, silences: list[Silence],
 
 def _reopens(incident: Incident, verdict: Verdict, now: datetime, silences: list[Silence], run: str) -> Change:
     _take(incident, verdict)
+    incident.does = verdict.does  # what was done the last time is over
     incident.closed_at = incident.fine_since = None
     incident.times += 1
-    incident.seen_at = incident.told_at = now
+    incident.opened_at = incident.seen_at = incident.told_at = now
     incident.since = verdict.since or now
     incident.notes = incident.brought_back = 0
     incident.silenced = _silenced(verdict.fingerprint, silences, now)

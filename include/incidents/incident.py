@@ -28,7 +28,7 @@ class Thread(msgspec.Struct, frozen=True):
 class Incident(msgspec.Struct, kw_only=True):
     """One rule about one subject, from the first sign to the last word. `letters` wait to be sent, in order.
 
-    `notes` counts the healing steps that were told; `seen` the readings in a row that were fine while it was open.
+    `opened_at` is when it was opened, or opened again; `notes` counts the healing steps that were told since then.
     """
 
     rule: str

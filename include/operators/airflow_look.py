@@ -15,11 +15,14 @@ from include.monitors import Verdict, runs, watches
 from include.operators import assets
 from include.operators.deadlines import MISSED, WITHIN
 from include.operators.endpoints import WAREHOUSES
-from include.operators.gate import HELD
+from include.operators.gate import HELD, RELEASED
 from include.operators.notices import run_link
 from include.operators.watching import TRIGGER_BEAT, beat_of, paused
 
 log = logging.getLogger(__name__)
+
+#: A run that was held fails a moment after its gate; seen only after the next one passed it is no news either.
+AFTER_A_HOLD = timedelta(minutes=5)
 
 #: DAG -> what is remembered of its runs.
 Remembered = dict[str, runs.Memory]
@@ -110,7 +113,11 @@ class AirflowLook:
         warehouse, _, domain = rest.partition("_")
         if family != "transform":
             return False
-        return bool(self.context["asset_state_store"][assets.marts(warehouse, domain)].get(HELD))
+        store = self.context["asset_state_store"][assets.marts(warehouse, domain)]
+        if store.get(HELD):
+            return True
+        released = store.get(RELEASED)
+        return bool(released) and self.now - datetime.fromisoformat(released) < AFTER_A_HOLD
 
 
 def watched_dags(contracts: Iterable[Contract]) -> dict[str, str]:

@@ -15,6 +15,8 @@ from include.operators.notices import run_link, tell
 
 #: Keys in the state store of the marts' asset: since when they are held and where that was told; what was warned of.
 HELD, _WARNED = "held", "warned"
+#: When they were held last: until then a failed run is the gate's word, which it has given.
+RELEASED = "released"
 #: The last run's verdict in the same store: what `floodgate status` shows.
 VERDICT = "gate"
 
@@ -74,6 +76,7 @@ class Gate(BaseOperator):
             load(self.domain), words.normal(result, datetime.fromisoformat(held["since"]), now), thread=held["thread"]
         ):
             memory.delete(HELD)
+            memory.set(RELEASED, now.isoformat())
 
     def _warn(self, memory: Any, result: Any, now: datetime, link: str) -> None:
         """A notice when the set of warnings changes; the same ones each ten minutes would be read by nobody."""

@@ -142,7 +142,8 @@ class Recount(BaseOperator):
         deadline = time.monotonic() + RECOUNT_S
         while True:
             counted = {gap.fingerprint: self._counted(gap) for gap in made.gaps}
-            if not any(count["missing"] for count in counted.values()) or time.monotonic() > deadline:
+            coming = any(count["missing"] > made.gone.get(name, 0) for name, count in counted.items())
+            if not coming or time.monotonic() > deadline:
                 break
             time.sleep(5)
         for replay in made.replays:
@@ -256,9 +257,10 @@ def _say(
         return
     healing = healings.read(context, fingerprint) or healings.Healing(asked_at=now, said_at=now)
     healing.state, healing.said_at = state, now
-    if not healing.steps or healing.steps[-1] != text:  # a task that is tried again says it once
-        link = run_link(context["dag"].dag_id, context["run_id"])
-        healing.steps.append(f"{text} {link}".strip() if state == "planned" else text)
+    link = run_link(context["dag"].dag_id, context["run_id"]) if state == "planned" else ""
+    step = f"{text} {link}".strip()
+    if not healing.steps or healing.steps[-1] != step:  # a task that is tried again says it once
+        healing.steps.append(step)
     if brought_back is not None:
         healing.brought_back += brought_back
     healings.write(context, fingerprint, healing)

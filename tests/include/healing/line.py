@@ -67,8 +67,18 @@ class Line:
         window = Window(start, start + timedelta(minutes=2))
         name, events = generators.burst(contract, window, seed=1, size=size, shard=generators.shard_of(size))
         made = burst.produce(self.kafka, contract, name, [*events, *extra])
-        until(lambda: not self.holes(contract))
+        until(lambda: self.landed(contract, made))
         return made
+
+    def landed(self, contract: Contract, made: tuple[Receipt, ...]) -> bool:
+        """Whether both warehouses have every event of a burst. What is committed may be held back for a while yet, and
+        is no hole as long."""
+        now = datetime.now(UTC) + timedelta(seconds=1)
+        cells = minutes.read(self.kafka, self.clients, [contract], since=self.since, until=now).cells
+        places = {(one.topic, one.partition) for one in made}
+        return {(one.topic, one.partition) for one in cells} >= places and all(
+            cell.produced == cell.clickhouse == cell.snowflake for cell in cells
+        )
 
     def holes(self, contract: Contract, warehouse: str = "") -> list[Hole]:
         """What the ledger says is missing."""

@@ -141,6 +141,17 @@ def test_flapping_goes_on_in_its_thread(watch: Watch) -> None:
     assert [kind for kind, _ in watch.told] == ["first"]
 
 
+def test_what_was_done_the_last_time_is_not_said_to_be_done_now(watch: Watch) -> None:
+    watch.look(verdict(does="Restart 3 of 5 sent."))
+    watch.look(FINE)
+    watch.slack = False
+    assert watch.look(verdict()) == ["again"]
+    (incident,) = watch.book.incidents.values()
+    assert not any("Restart 3" in plain(letter.message) for letter in incident.letters)
+    assert incident.opened_at == START + timedelta(minutes=2)
+    assert watch.look(verdict(does="Restart 3 of 5 sent.")) == ["updated"]
+
+
 def test_a_silence_holds_until_its_end_and_then_what_goes_on_is_told(watch: Watch) -> None:
     silence = Silence(match="rows_missing:*", reason="move of tables", until=START + timedelta(minutes=3))
     assert watch.look(verdict(), silences=[silence]) == ["opened"]
