@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 
 from include.connections import KAFKA
 from include.contracts import Contract, all_contracts, domains, load
-from include.monitors import Verdict, connectors, generators, places, rows, runs, sequence
+from include.monitors import Kind, Verdict, connectors, generators, places, rows, runs, sequence
 from include.operators import assets
 from include.operators.airflow_look import AirflowLook
 from include.operators.desk import Desk
@@ -215,24 +215,20 @@ class _Look:
                     lost = [hole for hole in holes if rows.passed(hole, committed)]
                     self.holes[contract.domain, warehouse] = lost
                 verdicts += [self._because(verdict, gone, "kafka", "connect", warehouse) for verdict in made]
-            verdicts += [
-                *self._arrived(contract, found),
-                rows.rejected(
-                    contract,
-                    None if found["kafka"] is None else found["kafka"][1][contract.domain],
-                    [] if found["kafka"] is None else found["kafka"][2][contract.domain],
-                ),
-            ]
+            verdicts += self._arrived(contract, found)
             verdicts += self._numbered(contract, found, ledger)
         missing = [hole.produced_at for holes in self.holes.values() for hole in holes]
+        if any(one.rule == "rows_missing" and one.kind is Kind.BLIND for one in verdicts):
+            missing += [self.memory.oldest] if self.memory.oldest else []  # who could not look forgets nothing
         self.memory.oldest = min(missing, default=None)
         return verdicts
 
     def _arrived(self, contract: Contract, found: dict[str, Any]) -> list[Verdict]:
         """Of the last minutes; without Kafka nobody knows what was produced on purpose."""
         if found["kafka"] is None:
-            return [rows.late(contract, None), rows.twice(contract, None)]
-        made, lately = found["kafka"][0].values(), self.now - LATELY
+            return [rows.late(contract, None), rows.twice(contract, None), rows.rejected(contract, None)]
+        made, letters, reasons = found["kafka"]
+        made, lately = made.values(), self.now - LATELY
         landed = _of(contract, found["snowflake"])
         again = self.memory.repeats.setdefault(contract.domain, self.now)
         if not rows.repeats(landed or ()):
@@ -240,7 +236,8 @@ class _Look:
         once = rows.largest(contract, made, lately) if self.now - again <= LATELY + timedelta(minutes=1) else 0
         expected = rows.backfilled(contract, made, lately)
         late = rows.late(contract, _of(contract, found["clickhouse"]), expected=expected)
-        return [late, rows.twice(contract, landed, expected=once)]
+        rejected = rows.rejected(contract, letters[contract.domain], reasons[contract.domain])
+        return [late, rows.twice(contract, landed, expected=once), rejected]
 
     def _numbered(self, contract: Contract, found: dict[str, Any], ledger: Any) -> list[Verdict]:
         """What a paused DAG did not read is nobody's loss, and what a backfill brings has numbers of long ago."""

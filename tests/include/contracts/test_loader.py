@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from include.contracts import ContractError, all_contracts, domains, load
+from include.contracts.contract import Sequence
 from include.contracts.loader import FOLDER, read
 
 
@@ -20,6 +21,17 @@ def test_orders_as_the_code_sees_them() -> None:
     total = next(field for field in orders.fields if field.name == "total_price")
     assert total.decimal == (12, 2)
     assert total.required
+
+
+def test_a_sequence_is_a_field_within_another(tmp_path: Path) -> None:
+    path = tmp_path / "ecommerce.odcs.yaml"
+    text = (FOLDER / "ecommerce.odcs.yaml").read_text()
+    given = "{property: landingTable, value: shipments}"
+    path.write_text(
+        text.replace(given, f"{given}, {{property: sequence, value: {{field: revision_number, by: order_id}}}}")
+    )
+    assert read(path).topic("shipments").sequence == Sequence(field="revision_number", by="order_id")
+    assert load("ecommerce").topic("shipments").sequence is None
 
 
 def test_three_topics_of_shipments_end_in_one_table() -> None:
@@ -68,6 +80,21 @@ def test_unknown_domain_and_topic_say_what_there_is() -> None:
             "unknown property 'landingTabel'",
         ),
         ("name: shipment_dispatches", "name: orders", "schema.orders: named twice"),
+        (
+            "{property: landingTable, value: shipments}",
+            "{property: sequence, value: {field: nope, by: status}}",
+            "schema.shipments.customProperties.sequence: 'nope' leads to no field",
+        ),
+        (
+            "{property: landingTable, value: shipments}",
+            "{property: sequence, value: {field: order_id, by: status}}",
+            "schema.shipments.customProperties.sequence: 'order_id' is no integer",
+        ),
+        (
+            "{property: landingTable, value: shipments}",
+            "{property: sequence, value: {field: revision_number}}",
+            "schema.shipments.customProperties.sequence: Object missing required field `by`",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_file_and_field(tmp_path: Path, old: str, new: str, complaint: str) -> None:

@@ -52,12 +52,12 @@ class Log:
 
     def __init__(self) -> None:
         self.records: dict[int, Record] = {}
-        self.end = 0
+        self.last, self.end = -1, 0
 
     def append(self, record: Record) -> int:
         self.records[self.end] = record
-        self.end += 1
-        return self.end - 1
+        self.last, self.end = self.end, self.end + 1
+        return self.last
 
 
 class Sink:
@@ -225,7 +225,7 @@ class World:
                 partition = topic.name, number
                 log, landed = self.logs[partition], self.rows[sink.warehouse][partition]
                 at = sink.committed.get(partition, 0)
-                while left and at < log.end:
+                while left and at <= log.last:
                     record = log.records.get(at)
                     if record and record.at > self.now - LANDS_IN:
                         break

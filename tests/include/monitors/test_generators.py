@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from include.contracts import load
+from include.kafka.receipts import Receipt
 from include.monitors import Kind, Verdict
-from include.monitors.generators import AGAIN, GRACE, Memory, Reading, Span, expects, judge, owed, remember
+from include.monitors.generators import AGAIN, GRACE, Memory, Reading, Span, expects, judge, owed, produced, remember
 
 START = datetime(2026, 3, 2, 10, 0, 20, tzinfo=UTC)
 SHOP, FASHION = load("ecommerce"), load("fashion")
@@ -151,3 +152,46 @@ def test_a_contract_without_a_floor_promises_nothing(contract: object) -> None:
     topics = tuple(msgspec.structs.replace(topic, floor=None) for topic in contract.topics)  # type: ignore[attr-defined]
     bare = msgspec.structs.replace(contract, topics=topics)  # type: ignore[type-var]
     assert not expects(bare)  # type: ignore[arg-type]
+
+
+def receipt(minute: int, events: int, topic: str = "orders", shard: str = "0", domain: str = "ecommerce") -> Receipt:
+    start = datetime(2026, 3, 2, 10, minute, tzinfo=UTC)
+    return Receipt(
+        event_id="e", burst=f"{start}/{shard}", domain=domain, window_start=start, window_end=start + timedelta(minutes=2),
+        shard=shard, topic=topic, partition=0, events=events, first_offset=0, last_offset=0, min_event_time=start,
+        max_event_time=start, produced_at=start,
+    )  # fmt: skip
+
+
+def test_a_window_is_produced_when_each_topic_with_a_floor_has_enough() -> None:
+    floors = {"orders": 5, "shipments": 1}
+    contract = msgspec.structs.replace(
+        SHOP, topics=tuple(msgspec.structs.replace(topic, floor=floors.get(topic.name)) for topic in SHOP.topics)
+    )
+    known = [
+        receipt(0, 3), receipt(0, 2), receipt(0, 1, "shipments"),  # in two partitions
+        receipt(2, 9),  # nothing of the other topic
+        receipt(4, 4), receipt(4, 9, "shipments"),  # too few
+        receipt(6, 9, shard="size-9.0"), receipt(6, 9, "shipments", shard="size-9.0"),  # somebody's own
+        receipt(8, 9, domain="fashion"), receipt(8, 9, "shipments", domain="fashion"),
+        receipt(10, 9, "customers"),
+    ]  # fmt: skip
+    assert produced(contract, known) == {datetime(2026, 3, 2, 10, 0, tzinfo=UTC)}
+    assert produced(contract, []) == frozenset()
+
+
+def test_a_pause_is_remembered_for_those_who_look_back() -> None:
+    line = Line("ecommerce")
+    line.minutes(4)
+    earliest = START
+    assert line.memory["ecommerce"].on_since(earliest) == earliest
+    line.paused = {"ecommerce"}
+    line.minutes(3)
+    last = line.now
+    line.paused = set()
+    line.minutes(5)
+    assert line.memory["ecommerce"].on_since(earliest) == last
+    assert line.memory["ecommerce"].on_since(last + timedelta(hours=1)) == last + timedelta(hours=1)
+    line.blind = True
+    line.minutes(2)
+    assert line.memory["ecommerce"].on_since(earliest) == last

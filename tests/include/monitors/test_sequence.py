@@ -11,6 +11,8 @@ import pytest
 
 from include.contracts import Contract, Field, load
 from include.contracts.contract import Sequence
+from include.kafka.receipts import Receipt
+from include.ledger.entries import Cell, Ledger
 from include.monitors import Kind, sequence
 from include.monitors.rows import GRACE
 from include.monitors.sequence import EDGE, Hole, Holes, judge
@@ -307,3 +309,62 @@ def test_what_other_rules_tell_is_a_fact_and_a_cause_is_named() -> None:
 def test_what_a_row_may_take_is_what_the_other_rules_allow() -> None:
     assert timedelta(minutes=1) == EDGE
     assert timedelta(seconds=20) == GRACE
+
+
+def test_a_dag_that_is_paused_owes_no_number_and_half_a_window_closes_nothing() -> None:
+    (paused,) = judge(TRADES, {TOPIC: holes()}, {}, WINDOW, paused=True)
+    assert (paused.kind, paused.normal) == (Kind.FINE, "It is paused on purpose.")
+    for kind, found in ((Kind.BLIND, {}), (Kind.FIRING, {TOPIC: holes()})):
+        assert [one.kind for one in judge(TRADES, found, {}, WINDOW, whole=False)] == [kind]
+
+
+def burst(produced: float, window: float, domain: str = TRADES.domain) -> Receipt:
+    start = SINCE + timedelta(minutes=window)
+    at = SINCE + timedelta(minutes=produced)
+    return Receipt(
+        event_id="e", burst=f"{domain}/{start}", domain=domain, window_start=start, window_end=start + timedelta(minutes=2),
+        shard="0", topic=TOPIC, partition=0, events=1, first_offset=0, last_offset=0, min_event_time=start,
+        max_event_time=start, produced_at=at,
+    )  # fmt: skip
+
+
+ORDERS: list[tuple[str, list[Receipt], float]] = [
+    ("nothing was produced", [], 0),
+    ("one window after the other", [burst(2, 0), burst(4, 2), burst(6, 4)], 0),
+    ("a window again at once", [burst(2, 0), burst(4, 2), burst(4.5, 2), burst(6, 4)], 0),
+    ("one late, in its place", [burst(2, 0), burst(5, 2), burst(6, 4)], 0),
+    ("receipts in another order", [burst(6, 4), burst(2, 0), burst(4, 2)], 0),
+    ("an old window in between", [burst(2, 0), burst(4, 2), burst(5, -600), burst(6, 4)], 5),
+    ("healed windows", [burst(2, 0), burst(10, 8), burst(10.5, 2), burst(10.6, 4), burst(12, 10)], 10.6),
+    ("of another domain", [burst(2, 0), burst(4, 2), burst(5, -600, "other"), burst(6, 4)], 0),
+    ("long ago", [burst(-9, -11), burst(-8, -600), burst(2, 0)], 0),
+]
+
+
+@pytest.mark.parametrize(("receipts", "minute"), [case[1:] for case in ORDERS], ids=[case[0] for case in ORDERS])
+def test_numbers_are_compared_since_windows_came_in_order(receipts: list[Receipt], minute: float) -> None:
+    since = sequence.in_order_since(TRADES, receipts, SINCE)
+    assert since == (SINCE if not minute else SINCE + timedelta(minutes=minute, milliseconds=1))
+
+
+def cell(**given: Any) -> Cell:
+    known: dict[str, Any] = {"produced": 10, "kafka": None, "clickhouse": 10, "snowflake": 10, "rejected": 0}
+    return Cell(domain=TRADES.domain, topic=TOPIC, partition=0, minute=SINCE, **{**known, **given})
+
+
+@pytest.mark.parametrize(
+    ("ledger", "behind"),
+    [
+        (Ledger(), {}),
+        (Ledger(cells=(cell(),)), {TOPIC: 0}),
+        (Ledger(cells=(cell(clickhouse=7), cell(clickhouse=9))), {TOPIC: 4}),
+        (Ledger(cells=(cell(clickhouse=8, rejected=2),)), {TOPIC: 2}),
+        (Ledger(cells=(cell(produced=0, clickhouse=0, rejected=3),)), {TOPIC: 3}),
+        (Ledger(cells=(cell(clickhouse=12),)), {TOPIC: 0}),
+        (Ledger(cells=(cell(snowflake=None),), blind={"snowflake": "away"}), {TOPIC: 0}),
+        (Ledger(cells=(cell(clickhouse=None),), blind={"clickhouse": "away"}), None),
+        (Ledger(blind={"kafka": "away"}), None),
+    ],
+)
+def test_what_is_behind_kafka_is_not_missing_at_the_source(ledger: Ledger, behind: dict[str, int] | None) -> None:
+    assert sequence.elsewhere(ledger) == behind

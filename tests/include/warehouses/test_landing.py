@@ -1,4 +1,7 @@
+import msgspec
+
 from include.contracts import Field, load
+from include.contracts.contract import Sequence
 from include.warehouses.landing import clickhouse_ddl, clickhouse_type, snowflake_ddl
 
 
@@ -25,6 +28,21 @@ def test_change_events_are_keyed_by_row_and_log_position() -> None:
     clicks = next(sql for sql in clickhouse_ddl(load("fashion")) if "clicks" in sql)
     assert "`lsn` Int64 materialized" in clicks
     assert "order by (`row_id`, `lsn`)" in clicks
+
+
+def test_a_topic_with_a_sequence_is_kept_in_the_order_of_time_too() -> None:
+    contract = load("ecommerce")
+    assert not any("by_sequence" in sql for sql in clickhouse_ddl(contract))
+    sequence = Sequence(field="revision_number", by="order_id")
+    topics = tuple(
+        msgspec.structs.replace(topic, sequence=sequence if topic.name == "shipment_dispatches" else None)
+        for topic in contract.topics
+    )
+    made = [sql for sql in clickhouse_ddl(msgspec.structs.replace(contract, topics=topics)) if "by_sequence" in sql]
+    assert made == [
+        "alter table landing.`shipments` add projection if not exists by_sequence "
+        "(select `_topic`, `order_id`, `revision_number`, `_timestamp` order by `_timestamp`)"
+    ]
 
 
 def test_descriptions_are_quoted() -> None:
