@@ -58,14 +58,6 @@ BUDGETS: dict[str, Budget] = {
         "whole stack while four transforms and a burst of 20,000 orders run, at its greatest", "GB", 5
     ),
     "memory_idle": Budget("whole stack afterwards, no DAG running", "GB", 3),
-    "watch_task": Budget("a watch's task of one minute, five domains, everything well", "CPU s"),
-    "watch_tasks": Budget("both watches' tasks of one minute", "CPU s", 1),
-    "watch_service": Budget("a service that the watches ask, a minute, beyond its idle time", "CPU s"),
-    "watch_questions": Budget("questions to a place in a quiet minute, sessions and clients among them", "questions", digits=0),
-    "watch_questions_ratio": Budget("questions with twenty times the history against the small one", "ratio", 1),
-    "watch_rows_read": Budget("rows that ClickHouse reads in a quiet minute, of a history of 400,000 records", "rows", digits=0),
-    "watch_rows_ratio": Budget("rows that ClickHouse reads with twenty times the history against the small one", "ratio", 4),
-    "watch_airflow": Budget("whole Airflow a minute with both watches on, less with both paused", "CPU s", 10),
 }
 
 
