@@ -5,7 +5,7 @@ RUNNING alone is not health: a sink that commits nothing while records wait is s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -19,6 +19,8 @@ STALLED = timedelta(seconds=45)
 STALLED_IN_PART = timedelta(minutes=5)
 #: Neither running nor failed nor paused (UNASSIGNED, RESTARTING, no task yet) for so long: failed.
 UNSETTLED = timedelta(seconds=90)
+#: What a place's absence has done to a connector may go on for so long after it: a restart, and a look at what it did.
+SPARED = timedelta(minutes=3)
 
 #: `topic/partition`, as memory and readings have it.
 Offsets = Mapping[str, int]
@@ -101,6 +103,24 @@ def judge(reading: Reading, memory: Memory, now: datetime) -> tuple[list[Verdict
     later = _remembered(reading, memory, now)
     verdicts = [_missing(reading), _failed(reading, later, now), _stalled(reading, later, now)]
     return [*verdicts, _lost(reading, later)], later
+
+
+def spared(
+    verdicts: Iterable[Verdict], excused: Mapping[str, datetime], now: datetime
+) -> tuple[list[Verdict], dict[str, datetime]]:
+    """The verdicts to be told, and by rule when a cause last explained what has gone on since: a sink that gave up
+    while a place was away is restarted before anybody hears of it."""
+    told: list[Verdict] = []
+    later: dict[str, datetime] = {}
+    for verdict in verdicts:
+        since = excused.get(verdict.rule)
+        if verdict.firing and verdict.cause:
+            later[verdict.rule] = now
+        elif verdict.kind is not Kind.FINE and since is not None and now - since < SPARED:
+            later[verdict.rule] = since
+            verdict = msgspec.structs.replace(verdict, kind=Kind.BLIND)
+        told.append(verdict)
+    return told, later
 
 
 def _remembered(reading: Reading, memory: Memory, now: datetime) -> Memory:

@@ -36,6 +36,7 @@ class _Memory(msgspec.Struct, frozen=True, kw_only=True):
 
     look: connectors.Memory = connectors.Memory()
     restarts: Restarts = Restarts()
+    excused: dict[str, datetime] = {}
 
 
 class WatchConnectors(BaseOperator):
@@ -75,8 +76,9 @@ class WatchConnectors(BaseOperator):
                 decision = self._cured(name, decision, everything)
                 restarts = decision.restarts
                 found = [_answered(verdict, decision) for verdict in found]
-            verdicts += found
-            kept[name] = _Memory(look=look, restarts=restarts)
+            told, excused = connectors.spared(found, before.excused, now)
+            verdicts += told
+            kept[name] = _Memory(look=look, restarts=restarts, excused=excused)
         changes = desk.report(verdicts, now, causes=causes)
         desk.close(changes)
         keep(store, MEMORY, kept)

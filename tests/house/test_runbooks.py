@@ -58,6 +58,7 @@ FIGURES = [
     ("connector_failed", f"`UNSETTLED` ({s(connectors.UNSETTLED)})"),
     ("connector_failed", f"Shorter than {s(connectors.UNSETTLED)} it is not told"),
     ("connector_failed", f"`SETTLE` ({s(restarts.SETTLE)})"),
+    ("connector_failed", f"`SPARED` ({m(connectors.SPARED)})"),
     ("connector_failed", TRIED),
     ("connector_failed", BUDGET),
     ("connector_missing", ", ".join(map(str, RESTARTED)) + " min after"),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from include.monitors import Kind, connectors
+from include.monitors import Kind, Verdict, connectors
 from include.monitors.connectors import Memory, Reading, behind, doubtful, judge
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -163,3 +163,29 @@ def test_a_group_that_went_back_is_told_until_it_has_read_on(minutes: Minutes) -
     found = minutes.look(reading(500, 500))
     assert not firing(found)
     assert "counts once" in found["offsets_lost"].normal
+
+
+def test_what_an_absence_has_done_is_told_only_when_it_outlasts_it() -> None:
+    def failed(kind: Kind = Kind.FIRING, cause: str = "") -> Verdict:
+        return Verdict(rule="connector_failed", subject="c", kind=kind, domain="d", asset="a", cause=cause)
+
+    away = failed(cause="place_away:kafka")
+    #: Reading after reading, a minute apart, and what is told of it.
+    minutes = [
+        (failed(), Kind.FIRING),  # of itself: at once
+        (failed(Kind.FINE), Kind.FINE),
+        (away, Kind.FIRING),  # with its cause, which is not told either
+        (away, Kind.FIRING),
+        (failed(), Kind.BLIND),
+        (failed(Kind.BLIND), Kind.BLIND),
+        (failed(), Kind.FIRING),  # three minutes after
+        (failed(), Kind.FIRING),
+        (away, Kind.FIRING),
+        (failed(), Kind.BLIND),
+        (failed(Kind.FINE), Kind.FINE),
+        (failed(), Kind.FIRING),  # it had recovered: this is another failure
+    ]
+    excused: dict[str, datetime] = {}
+    for minute, (verdict, kind) in enumerate(minutes):
+        (told,), excused = connectors.spared([verdict], excused, START + timedelta(minutes=minute))
+        assert told.kind is kind, minute

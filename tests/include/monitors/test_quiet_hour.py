@@ -53,6 +53,7 @@ class Watches:
         self.said: list[Said] = []
         self.looks: dict[str, connectors.Memory] = {}
         self.restarts: dict[str, Restarts] = {}
+        self.excused: dict[str, dict[str, datetime]] = {}
         self.generators: dict[str, generators.Memory] = {}
         self.runs: dict[str, runs.Memory] = {}
         self.idle: dict[tuple[str, str], datetime] = {}
@@ -106,7 +107,8 @@ class Watches:
                     msgspec.structs.replace(one, does=decision.says) if one.rule == decision.rule else one for one in made
                 ]  # fmt: skip
             self.restarts[sink.name] = restarts
-            verdicts += made
+            told, self.excused[sink.name] = connectors.spared(made, self.excused.get(sink.name, {}), now)
+            verdicts += told
         self.tell("watch_connectors", verdicts, causes)
 
     def _reading(self, name: str) -> connectors.Reading:
@@ -405,6 +407,17 @@ def leaves(place: str, minutes: float = 8) -> Wrong:
     return wrong
 
 
+def fails_of(place: str, *sinks: str) -> Wrong:
+    """A place is away, and sinks give up over it; that it is back does not wake them."""
+
+    def wrong(world: World) -> None:
+        leaves(place)(world)
+        for name in sinks:
+            world.at(at(6.2), partial(setattr, world.sinks[name], "tasks", ("FAILED",)))
+
+    return wrong
+
+
 def poisons(world: World) -> None:
     bad = [Record(f"bad-{n}", START, START, bad=True) for n in range(4)]
     world.at(at(7.4), partial(world.send, "orders", *bad))
@@ -462,6 +475,12 @@ def falls_silent(name: str) -> Wrong:
     return wrong
 
 
+def backfills_unseen(world: World) -> None:
+    """Old numbers come while nobody looks."""
+    falls_silent("watch_ingestion")(world)
+    world.at(at(8.1), partial(world.produce, "exchange", Window(START - 4 * MINUTE, START - 2 * MINUTE)))
+
+
 CASES = {
     "a task fails": Case(fails("clickhouse-ecommerce"), "connector_failed:clickhouse-ecommerce", (8.5, 9.5), "It runs"),
     "it fails again and again": Case(keeps_failing, "connector_failed:clickhouse-ecommerce", (8.5, 9.5), "It runs"),
@@ -485,6 +504,18 @@ CASES = {
     "ClickHouse is away": Case(leaves("clickhouse"), "place_away:clickhouse", (4.5, 6), "ClickHouse answers again"),
     "Snowflake is away": Case(leaves("snowflake"), "place_away:snowflake", (4.5, 6), "Snowflake answers again"),
     "Connect is away": Case(leaves("connect"), "place_away:connect", (4.5, 6), "Kafka Connect answers again"),
+    "sinks fail while ClickHouse is away": Case(
+        fails_of("clickhouse", *(f"clickhouse-{contract.domain}" for contract in CONTRACTS)),
+        "place_away:clickhouse",
+        (4.5, 6),
+        "ClickHouse answers again",
+    ),
+    "sinks fail while Kafka is away": Case(
+        fails_of("kafka", *(f"{name}-{contract.domain}" for contract in CONTRACTS for name in WAREHOUSES)),
+        "place_away:kafka",
+        (4.5, 6),
+        "Kafka answers again",
+    ),
     "ClickHouse is away for half an hour": Case(
         leaves("clickhouse", 31), "place_away:clickhouse", (4.5, 6), "ClickHouse answers again"
     ),
@@ -499,6 +530,9 @@ CASES = {
     "the trigger is dead": Case(falls_silent("trigger"), "watch_silent:trigger", (6, 8.5), "signs of life"),
     "a watch is dead": Case(
         falls_silent("watch_connectors"), "watch_silent:watch_connectors", (6, 10), "signs of life"
+    ),
+    "it is dead while a backfill comes": Case(
+        backfills_unseen, "watch_silent:watch_ingestion", (6, 10), "signs of life"
     ),
     "the other watch is dead": Case(
         falls_silent("watch_ingestion"), "watch_silent:watch_ingestion", (6, 10), "signs of life"
