@@ -22,7 +22,10 @@ LOOKED_AT = 20
 
 
 def lose(place: Place, target: Target) -> Facts:
-    """Deletes what the latest whole burst put into the domain's first topic with a floor, wherever its events lie."""
+    """Deletes what the latest whole burst put into the domain's first topic with a floor, wherever its events lie.
+
+    A burst so large that a person would have to approve its healing is passed over: the fault is to heal by itself.
+    """
     from commands.facts import CLIENTS, CONNECTIONS
     from include import connections
     from include.contracts import load
@@ -34,14 +37,15 @@ def lose(place: Place, target: Target) -> Facts:
     made = receipts.read(connections.from_env(connections.KAFKA)).values()
     endpoint = connections.from_env(CONNECTIONS[target.warehouse])
     with CLIENTS[target.warehouse].connect(endpoint, run_id="floodgate break") as client:
-        for burst in settled(made, topic.name, datetime.now(UTC))[:LOOKED_AT]:
-            events = sum(receipt.events for receipt in burst)
-            if events and table.events(client, burst) == events:
+        for burst in settled(made, topic.name, datetime.now(UTC), at_most=contract.approve_above)[:LOOKED_AT]:
+            events = _events(burst)
+            if table.events(client, burst) == events:
                 rows = table.delete(client, burst)
                 break
         else:
             raise CommandError(
-                f"No burst of {topic.name} has landed whole in {target.warehouse} for a minute: "
+                f"No burst of {topic.name} of at most {contract.approve_above:,} events has landed whole in "
+                f"{target.warehouse} for a minute: "
                 f"`floodgate run burst_{target.domain} --unpause`, then try again in a minute."
             )
     minute = burst[0].produced_at.replace(second=0, microsecond=0)
@@ -62,14 +66,18 @@ def watched(contract: Contract) -> Topic:
     return next((topic for topic in contract.topics if topic.floor), contract.topics[0])
 
 
-def settled(receipts: Iterable[Receipt], topic: str, now: datetime) -> list[list[Receipt]]:
-    """A topic's receipts, burst by burst, the latest first, without those of the last minute."""
+def settled(receipts: Iterable[Receipt], topic: str, now: datetime, *, at_most: int) -> list[list[Receipt]]:
+    """A topic's receipts, burst by burst, the latest first, without those of the last minute, empty, or larger."""
     known = [one for one in receipts if one.topic == topic]
     known.sort(key=lambda one: one.burst)
     bursts = [list(group) for _, group in groupby(known, key=lambda one: one.burst)]
     latest = {group[0].burst: max(one.produced_at for one in group) for group in bursts}
-    over = [group for group in bursts if latest[group[0].burst] <= now - SETTLED]
+    over = [group for group in bursts if latest[group[0].burst] <= now - SETTLED and 0 < _events(group) <= at_most]
     return sorted(over, key=lambda group: latest[group[0].burst], reverse=True)
+
+
+def _events(burst: list[Receipt]) -> int:
+    return sum(one.events for one in burst)
 
 
 class Table:
