@@ -15,14 +15,16 @@ import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from benchmarks import burst, demo, gate, page, parse, results, stack
+from benchmarks import burst, demo, gate, page, parse, results, stack, watching
 from benchmarks.budgets import Figure
 from benchmarks.progress import say
 from benchmarks.results import Measured
 
 Part = Callable[[], Iterator[Figure]]
 COLD = "cold"
-LIGHT: dict[str, Part] = {"parse": parse.measure, "burst": burst.measure, "gate": gate.measure}
+LIGHT: dict[str, Part] = {
+    "parse": parse.measure, "burst": burst.measure, "gate": gate.measure, "watching": watching.measure
+}  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:

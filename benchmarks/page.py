@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Iterable
 
-from benchmarks import burst, demo, gate, memory, parse, transform
+from benchmarks import burst, demo, gate, memory, parse, transform, watching, whole
 from benchmarks.budgets import BUDGETS
 from benchmarks.results import Measured
 from local.place import ROOT
@@ -31,7 +31,7 @@ def write(measured: Iterable[Measured]) -> None:
 
 def notes() -> str:
     """How each is measured, as its module says."""
-    modules = (parse, burst, gate, demo, transform, memory)
+    modules = (parse, burst, gate, watching, demo, transform, whole, memory)
     return "\n".join(["## How", "", *(f"- {' '.join((module.__doc__ or '').split())}" for module in modules)]) + "\n"
 
 

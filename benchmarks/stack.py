@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from benchmarks import demo, memory, transform
+from benchmarks import demo, memory, transform, whole
 from benchmarks.budgets import Figure
 from commands import airflow_api
 from commands.pipeline import environed
 
-PARTS = ("demo", "transform", "memory")
+PARTS = ("demo", "transform", "watches", "memory")
 
 
 def measure(parts: Collection[str] = PARTS) -> Iterator[Figure]:
@@ -23,5 +23,7 @@ def measure(parts: Collection[str] = PARTS) -> Iterator[Figure]:
                 airflow.unpause(dag, paused=True)
             if "transform" in parts:
                 yield from transform.measure(airflow)
+            if "watches" in parts:
+                yield from whole.measure(airflow, place)
             if "memory" in parts:
                 yield from memory.measure(airflow, place)

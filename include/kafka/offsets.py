@@ -121,7 +121,8 @@ def look_behind(endpoint: Endpoint, stretches: Mapping[Partition, tuple[int, int
     if not stretches:
         return {}
     trouble = Trouble(endpoint)
-    client = consumer(endpoint, {"fetch.message.max.bytes": 1024}, trouble)
+    # An end is told when the broker has waited so long for more: half a second by default.
+    client = consumer(endpoint, {"fetch.message.max.bytes": 1024, "fetch.wait.max.ms": 20}, trouble)
     found: dict[Partition, datetime | None] = {}
     try:
         client.assign([TopicPartition(*partition, first) for partition, (first, _) in stretches.items()])

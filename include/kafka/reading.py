@@ -17,49 +17,49 @@ AT_ONCE = 10_000
 
 
 def records(
-    endpoint: Endpoint, topic: str, *, missing_ok: bool = False, since: datetime | None = None
+    endpoint: Endpoint, *topics: str, missing_ok: bool = False, since: datetime | None = None
 ) -> Iterator[Message]:
-    """Every committed record of a topic, in order within each partition; raises KafkaError, for a missing topic, too,
-    unless that is fine: a topic that came with a later version is there when prepare has run again.
+    """Every committed record of the topics, in order within each partition; raises KafkaError, for a missing topic,
+    too, unless that is fine: a topic that came with a later version is there when prepare has run again.
 
     With `since`, from the first record of that time or later on; what follows may be older, as its producer says.
     """
-    trouble = Trouble(endpoint)
+    trouble, names = Trouble(endpoint), ", ".join(topics)
     # The broker tells a partition's end when it has waited so long for more.
     client = consumer(endpoint, {"fetch.wait.max.ms": 20}, trouble)
     try:
-        found = metadata(client, trouble, topic).topics.get(topic)
-        if found is None or found.error is not None:
-            if missing_ok:
-                return
-            raise topic_missing(topic)
+        there = metadata(client, trouble, topics[0] if len(topics) == 1 else None).topics
+        missing = [topic for topic in topics if topic not in there or there[topic].error is not None]
+        if missing and not missing_ok:
+            raise topic_missing(missing[0])
         # Ends are told by the broker's own mark: offsets do not count records, compaction and commits leave holes.
-        left = set(found.partitions)
-        client.assign(_starts(client, topic, left, since))
+        left = {(topic, number) for topic in topics if topic not in missing for number in there[topic].partitions}
+        if left:
+            client.assign(_starts(client, left, since))
         heard = time.monotonic()
         while left:
             for message in client.consume(AT_ONCE, timeout=0.2):
                 heard = time.monotonic()
-                error = message.error()
+                place, error = (message.topic() or "", message.partition() or 0), message.error()
                 if error is None:
                     # What comes after a partition's end was written since the reading began.
-                    if message.partition() in left:
+                    if place in left:
                         yield message
                 elif error.code() == Cause._PARTITION_EOF:
-                    left -= {message.partition()}
+                    left.discard(place)
                 elif not error.retriable():
-                    raise trouble.explain(f"reading {topic}", error)
+                    raise trouble.explain(f"reading {names}", error)
             if time.monotonic() - heard > CALL_S:
-                raise trouble.explain(f"reading {topic}", Cause(Cause._TIMED_OUT, "no record and no end came"))
+                raise trouble.explain(f"reading {names}", Cause(Cause._TIMED_OUT, "no record and no end came"))
     except KafkaException as error:
-        raise trouble.explain(f"reading {topic}", error) from error
+        raise trouble.explain(f"reading {names}", error) from error
     finally:
         client.close()
 
 
-def _starts(client: Consumer, topic: str, partitions: Iterable[int], since: datetime | None) -> list[TopicPartition]:
+def _starts(client: Consumer, places: Iterable[tuple[str, int]], since: datetime | None) -> list[TopicPartition]:
     """Where to begin in each partition: at its end where it has nothing of that time. Raises KafkaException."""
     if since is None:
-        return [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions]
+        return [TopicPartition(*place, OFFSET_BEGINNING) for place in places]
     since_ms = max(0, int(since.timestamp() * 1000))
-    return client.offsets_for_times([TopicPartition(topic, partition, since_ms) for partition in partitions], CALL_S)
+    return client.offsets_for_times([TopicPartition(*place, since_ms) for place in places], CALL_S)

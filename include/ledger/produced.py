@@ -56,11 +56,13 @@ def held(kafka: Endpoint, contracts: Iterable[Contract], since: datetime) -> dic
 
 def rejected(kafka: Endpoint, contracts: Iterable[Contract], since: datetime) -> dict[Partition, list[Rejection]]:
     """Records not older than `since` that connectors set aside, and what redrives did with them. Raises KafkaError."""
+    some = list(contracts)
     found: dict[tuple[str, int, int], Rejection] = {}
-    for contract in contracts:
+    letters = dead_letters.by_domain(kafka, some, since)
+    for contract in some:
         topics = {topic.name for topic in contract.topics}
         meant_for = {connector: warehouse for warehouse, connector in names(contract).items()}
-        for letter in dead_letters.read(kafka, contract, since):
+        for letter in letters[contract.domain]:
             if letter.topic in topics:
                 before = found.get(letter.place)
                 warehouses = {meant_for[letter.connector]} if letter.connector in meant_for else set()

@@ -16,7 +16,7 @@ from include.healing.restarts import Cure, Decision, Restarts, decide, proven
 from include.monitors import Verdict, connectors, places, watches
 from include.operators import assets
 from include.operators.desk import Desk
-from include.operators.endpoints import endpoint
+from include.operators.endpoints import WAREHOUSES, endpoint
 from include.operators.stores import keep, recall
 from include.operators.watching import MEMORY, answers, beat, beat_of, paused, second_look
 
@@ -42,8 +42,8 @@ class _Memory(msgspec.Struct, frozen=True, kw_only=True):
 class WatchConnectors(BaseOperator):
     """Looks at every connector once; the number of questions does not grow with what there is to land.
 
-    Two to Connect and Kafka each; one more to Kafka where something seems to stand still, one to a warehouse before a
-    sink is blamed for what the warehouse does.
+    One to Connect, some to Kafka; one more to Kafka a warehouse where something seems to stand still, one to a
+    warehouse before a sink is blamed for what the warehouse does.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -63,11 +63,10 @@ class WatchConnectors(BaseOperator):
         now = datetime.now(UTC)
         verdicts = [places.judge("connect", away.get("connect")), self._other_watch(context, now)]
         kept: dict[str, _Memory] = {}
-        for name, (contract, warehouse) in everything.items():
+        readings = [_reading(name, *of, statuses["connect"], progress) for name, of in everything.items()]
+        for reading in self._second(readings, memory):
+            name, warehouse = reading.name, reading.warehouse
             before = memory.get(name, _Memory())
-            reading = _reading(name, contract, warehouse, statuses["connect"], progress)
-            if doubts := connectors.doubtful(reading, before.look):
-                reading = self._second(reading, doubts)
             found, look = connectors.judge(reading, before.look, now)
             found = [self._explained(verdict, warehouse, causes) for verdict in found]
             moved = look.moved
@@ -110,19 +109,27 @@ class WatchConnectors(BaseOperator):
             self.log.warning("%s", error)
             return None, str(error)
 
-    def _second(self, reading: connectors.Reading, doubts: dict[str, int]) -> connectors.Reading:
-        """Looks into Kafka at what seems to stand still: a record, or only the mark of a transaction?"""
+    def _second(self, readings: list[connectors.Reading], memory: dict[str, _Memory]) -> list[connectors.Reading]:
+        """Looks into Kafka at what seems to stand still: a record, or only the mark of a transaction? Sinks of one
+        warehouse have no partition in common, so one look does for all of them."""
         from include.kafka.errors import KafkaError
         from include.kafka.offsets import look_behind
 
-        try:
-            ends = reading.ends or {}
-            found = look_behind(endpoint(KAFKA), {_partition(p): (max(0, at), ends[p]) for p, at in doubts.items()})
-        except KafkaError as error:
-            self.log.warning("%s", error)
-            return reading
-        waiting = {_place(partition): at for partition, at in found.items() if at is not None}
-        return msgspec.structs.replace(reading, waiting=waiting, empty=frozenset(map(_place, found)) - waiting.keys())
+        doubts = {one.name: connectors.doubtful(one, memory.get(one.name, _Memory()).look) for one in readings}
+        seen: dict[str, dict[str, datetime | None]] = {}
+        for warehouse in WAREHOUSES:
+            stretches = {
+                _partition(place): (max(0, at), (one.ends or {})[place])
+                for one in readings
+                if one.warehouse == warehouse
+                for place, at in doubts[one.name].items()
+            }
+            try:
+                found = look_behind(endpoint(KAFKA), stretches) if stretches else {}
+                seen[warehouse] = {_place(partition): at for partition, at in found.items()}
+            except KafkaError as error:
+                self.log.warning("%s", error)
+        return [_looked_into(one, doubts[one.name], seen.get(one.warehouse, {})) for one in readings]
 
     def _other_watch(self, context: Any, now: datetime) -> Verdict:
         name = "watch_ingestion"
@@ -187,6 +194,14 @@ def _reading(
         ends=None if places is None else {_place(p): end for p, (_, end) in places.items()},
         blind=statuses is None,
     )
+
+
+def _looked_into(
+    reading: connectors.Reading, doubts: dict[str, int], seen: dict[str, datetime | None]
+) -> connectors.Reading:
+    told = {place: seen[place] for place in doubts if place in seen}
+    waiting = {place: at for place, at in told.items() if at is not None}
+    return msgspec.structs.replace(reading, waiting=waiting, empty=frozenset(told.keys() - waiting.keys()))
 
 
 def _place(partition: tuple[str, int]) -> str:

@@ -151,13 +151,12 @@ class _Look:
         made = receipts.read(kafka, since=since)
         letters: dict[str, dict[str, int]] = {}
         reasons: dict[str, list[str]] = {}
-        for contract in self.contracts:
-            found = list(dead_letters.read(kafka, contract, since=self.now - LATELY))
+        for domain, found in dead_letters.by_domain(kafka, self.contracts, self.now - LATELY).items():
             places_of = {letter.place for letter in found}
-            letters[contract.domain] = {
+            letters[domain] = {
                 topic: sum(place[0] == topic for place in places_of) for topic in {place[0] for place in places_of}
             }
-            reasons[contract.domain] = sorted({letter.reason for letter in found})
+            reasons[domain] = sorted({letter.reason for letter in found})
         return made, letters, reasons
 
     def _warehouse(self, name: str) -> Callable[[], dict[str, rows.Arrivals]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,10 +56,17 @@ class Snowflake:
 def connect(endpoint: Endpoint, *, run_id: str = "", timeout_s: int = 60) -> Snowflake:
     """A session at the endpoint; `run_id` tags each statement. Raises WarehouseError."""
     import snowflake.connector  # 0.5 s
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+    known = arguments(endpoint)
+    if isinstance(key := _key(endpoint), RSAPrivateKey):
+        known["private_key"] = key  # bytes would be loaded once more
     with _told(endpoint):
         connection = snowflake.connector.connect(
-            **arguments(endpoint),
+            **known,
+            # Neither asks the addresses of three clouds where it runs, nor tells which packages are imported.
+            platform_detection_timeout_seconds=0.0,
+            log_imported_packages_in_telemetry=False,
             login_timeout=min(20, timeout_s),
             network_timeout=timeout_s,
             session_parameters={"QUERY_TAG": run_id} if run_id else {},
@@ -105,21 +113,35 @@ def private_key(endpoint: Endpoint) -> bytes | None:
     """The private key as unencrypted PKCS8 DER; None without one. Raises WarehouseError."""
     from cryptography.hazmat.primitives import serialization
 
+    key = _key(endpoint)
+    if key is None:
+        return None
+    return bytes(
+        key.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )  # fmt: skip
+
+
+def _key(endpoint: Endpoint) -> Any:
     pem = private_key_pem(endpoint)
     if pem is None:
         return None
     try:
-        key = serialization.load_pem_private_key(
-            pem.encode(), password=endpoint.password.encode() if endpoint.password else None
-        )
+        return _loaded(pem, endpoint.password)
     except (ValueError, TypeError) as error:
         raise WarehouseError(
             f"connection {endpoint.conn_id}: its private key cannot be read ({error}); "
             "it must be PEM, and the password its passphrase"
         ) from None
-    return key.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(pem: str, passphrase: str) -> Any:
+    """A key is checked when it is loaded, which costs more than all else of a sign-in."""
+    from cryptography.hazmat.primitives import serialization
+
+    return serialization.load_pem_private_key(pem.encode(), password=passphrase.encode() if passphrase else None)
 
 
 @contextmanager

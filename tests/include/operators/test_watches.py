@@ -103,7 +103,8 @@ class Line:
         patch(progress, "reachable", lambda _: self.kafka(None))
         patch(progress, "progress", lambda _, groups: self.kafka(self.progress(groups)))
         patch(offsets, "look_behind", lambda _, stretches: self.kafka(self.behind(stretches)))
-        patch(dead_letters, "read", lambda _, contract, since: self.kafka(self.letters(contract.domain, since)))
+        patch(dead_letters, "by_domain", lambda _, some, since: self.kafka(
+            {one.domain: list(self.letters(one.domain, since)) for one in some}))  # fmt: skip
         patch(minutes, "read", lambda *_, since, until: world.ledger(since))
         patch(arrivals, "late", lambda _, some, since: {a.topic: a for c in some for a in world.late(c, since)})
         patch(arrivals, "twice", lambda _, some, since: {a.topic: a for c in some for a in world.twice(c, since)})
@@ -288,7 +289,7 @@ def test_a_quiet_look_asks_each_place_the_same_few_questions(line: Line, monkeyp
         real: Callable[..., Any] = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, **k: (asked.append(name), real(*a, **k))[1])
 
-    for module, name in ((receipts, "read"), (dead_letters, "read"), (progress, "progress"), (minutes, "read"),
+    for module, name in ((receipts, "read"), (dead_letters, "by_domain"), (progress, "progress"), (minutes, "read"),
                          (arrivals, "late"), (arrivals, "twice"), (sequence, "read"), (watermark, "connect")):  # fmt: skip
         counted(module, name)
     while line.world.now < START + 40 * MINUTE:
