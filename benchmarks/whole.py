@@ -27,7 +27,11 @@ def measure(airflow: Airflow, place: Place) -> Iterator[Figure]:
     without = _minute(place)
     for dag in WATCHES:
         airflow.unpause(dag)
+    known = {run for dag in WATCHES for run in airflow.runs(dag)}
     both = _minute(place)
+    looks = {dag: len(set(airflow.runs(dag)) - known) for dag in WATCHES}
+    if min(looks.values()) < MINUTES:
+        raise RuntimeError(f"the watches were to look each minute for {MINUTES} minutes: {looks}")
     for dag in (*bursts, *WATCHES):
         airflow.unpause(dag, paused=True)
     by_service = {name: both[name] - without[name] for name in both}
