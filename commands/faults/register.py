@@ -149,6 +149,17 @@ _ALL = (
         subject=lambda target: "trigger",
     ),
     Fault(
+        name="connector-fail-unseen",
+        help="A task of a connector fails while the trigger hangs, so that only the look of each minute sees it.",
+        make=services.fail_unseen,
+        mend=services.thaw_triggerer,
+        takes=("warehouse", "domain", "connector"),
+        lift="told",
+        trials=(Target(domain="fashion"),),
+        rule="connector_failed",
+        subject=_connector,
+    ),
+    Fault(
         name="bad-totals",
         help="Orders with wrong totals: the gate holds the marts. Not in --all, for a transform takes ten minutes.",
         make=events.wrong_totals,

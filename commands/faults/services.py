@@ -49,6 +49,14 @@ def thaw_triggerer(place: Place, target: Target, facts: Facts) -> str:
     return f"{TRIGGERER} goes on."
 
 
+def fail_unseen(place: Place, target: Target) -> Facts:
+    """A connector's task ends while no trigger sees it: what is left is the look of each minute."""
+    from commands.faults import connectors
+
+    frozen, failed = freeze_triggerer(place, target), connectors.fail(place, target)
+    return {**frozen, **failed, "said": f"{failed['said']} {frozen['said']}"}
+
+
 def silence_generators(place: Place, target: Target) -> Facts:
     """The pool that bursts run in has no slot: runs are made and wait, although no DAG is paused."""
     from commands import airflow_api
