@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,6 +77,15 @@ class Place:
         path = self.home / "data" / service
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def scratch(self, service: str) -> Path:
+        """The folder for what a service keeps only while it runs, which is emptied before each start."""
+        return self.home / "scratch" / service
+
+    def empty_scratch(self, service: str) -> None:
+        """Takes away what a run that was killed has left there; raises OSError for a folder that cannot be made."""
+        shutil.rmtree(self.scratch(service), ignore_errors=True)
+        self.scratch(service).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def log(self, service: str) -> Path:
         """The file a service's output goes to."""

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 
 from local.place import Place
-from local.service import Service
+from local.service import Service, ServiceError
 
 
 def service(place: Place) -> Service:
@@ -19,7 +19,7 @@ def service(place: Place) -> Service:
     argv += ("--port", str(port), "--bootstrap", f"127.0.0.1:{place.ports['kafka']}")
     env = {
         "PYTHONPATH": str(place.root),
-        "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(place.scratch("connect")),  # files on their way to a stage
         "REQUESTS_CA_BUNDLE": str(place.ca_bundle),
         # Some 40 threads, each of which would otherwise keep memory of its own after a burst.
         "MALLOC_ARENA_MAX": "2",
@@ -27,12 +27,20 @@ def service(place: Place) -> Service:
     return Service(
         name="connect",
         argv=argv,
+        prepare=lambda: _prepare(place),
         ready=lambda: waiting_for(port),
         ports=(port,),
         needs=("kafka", "clickhouse", "snowflake"),
         env=env,
         cwd=place.root,
     )
+
+
+def _prepare(place: Place) -> None:
+    try:
+        place.empty_scratch("connect")
+    except OSError as error:
+        raise ServiceError(f"cannot make {place.scratch('connect')}: {error}; free space or fix the owner") from error
 
 
 def waiting_for(port: int) -> str | None:

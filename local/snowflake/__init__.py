@@ -39,6 +39,7 @@ def service(place: Place) -> Service:
         ),
         env={
             "PYTHONPATH": str(place.root),
+            "TMPDIR": str(place.scratch("snowflake")),  # its files of a stage
             # in the environment and not among the arguments, which every user of the machine can read
             PASSWORD_VARIABLE: place.secrets["snowflake"],
         },
@@ -55,10 +56,11 @@ def _prepare(place: Place) -> None:
     from local.snowflake import certificate  # needs cryptography, which a bare Python lacks
 
     try:
+        place.empty_scratch("snowflake")
         certificate.prepare(place)
     except OSError as error:
         raise ServiceError(
-            f"cannot write the keys of the local Snowflake under {place.home}: {error}; free space or fix the owner"
+            f"cannot write the files of the local Snowflake under {place.home}: {error}; free space or fix the owner"
         ) from error
 
 

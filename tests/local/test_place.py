@@ -9,10 +9,11 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from local import airflow, environment
+from local import airflow, connect, environment, snowflake
 from local.place import PORTS, Place, PlaceError, here
 
 
@@ -116,6 +117,20 @@ def test_two_places_share_no_port_and_no_secret(place: Place, tmp_path: Path, mo
     other = here()
     assert not set(other.ports.values()) & set(place.ports.values())
     assert not set(other.secrets.values()) & set(place.secrets.values())
+
+
+@pytest.mark.parametrize("module", [connect, snowflake], ids=["connect", "snowflake"])
+def test_what_a_service_writes_for_a_while_is_in_the_place_and_gone_at_its_next_start(
+    place: Place, module: Any
+) -> None:
+    service = module.service(place)
+    folder = Path(service.env["TMPDIR"])
+    assert folder.is_relative_to(place.home)
+    service.prepare()
+    (folder / "of a run that was killed").mkdir()
+    service.prepare()
+    assert list(folder.iterdir()) == []
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_the_modules_that_both_environments_import_need_the_standard_library_alone() -> None:
