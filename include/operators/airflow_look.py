@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from include.contracts import Contract
 from include.contracts.loader import PLATFORM
 from include.incidents import Book
 from include.incidents.incident import Thread
-from include.monitors import Verdict, runs, watches
+from include.monitors import Verdict, generators, runs, watches
 from include.operators import assets
 from include.operators.deadlines import MISSED, WITHIN
 from include.operators.endpoints import WAREHOUSES
@@ -55,15 +57,23 @@ class AirflowLook:
             verdicts.append(verdict)
         return verdicts
 
-    def missed(self, book: Book) -> list[Verdict]:
-        """Runs that missed their deadline, as the triggerer noted; those that have ended are taken off its list."""
+    def missed(self, book: Book, firing: set[str]) -> list[Verdict]:
+        """Runs that missed their deadline, as the triggerer noted; those that have ended are taken off its list.
+
+        `firing`: fingerprints of this look; a silent watch or generator says it all of its own run.
+        """
         self.late = self.store.get(MISSED) or {}
         verdicts, left = [], dict(self.late)
         for dag_id, entry in self.late.items():
             ended = self._ended(dag_id, entry["run"])
             family = dag_id.partition("_")[0]
             domain = self.dags.get(dag_id, PLATFORM)
-            verdicts.append(runs.late(dag_id, domain, entry["run"], WITHIN.get(family, timedelta()), ended=ended))
+            late = runs.late(dag_id, domain, entry["run"], WITHIN.get(family, timedelta()), ended=ended)
+            known = [f"watch_silent:{dag_id}"]
+            if family == "burst":
+                known += [f"{generators.RULE}:{subject}" for subject in (domain, generators.TOGETHER)]
+            cause = next((one for one in known if one in firing), "")
+            verdicts.append(msgspec.structs.replace(late, cause=cause if late.firing else ""))
             if ended and not book.open(verdicts[-1].fingerprint):
                 left.pop(dag_id)
         if left != self.late:

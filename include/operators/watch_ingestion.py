@@ -115,7 +115,9 @@ class _Look:
         aftermath = self.memory.away_at is not None and self.now - self.memory.away_at < AFTERMATH
         away_now = aftermath or any(cause.startswith(f"{places.RULE}:") for cause in gone)
         verdicts += self.airflow.failures(self.memory.runs, away=away_now)
-        return [*verdicts, *self.airflow.missed(self.desk.book), *self.airflow.signs_of_life()]
+        verdicts += self.airflow.signs_of_life()
+        firing = {verdict.fingerprint for verdict in verdicts if verdict.firing}
+        return verdicts + self.airflow.missed(self.desk.book, firing)
 
     def gaps(self) -> dict[str, dict[str, Any]]:
         """Fingerprint -> what DAG heal is to be asked for."""
