@@ -55,7 +55,7 @@ BUDGETS: dict[str, Budget] = {
     "transform": Budget("a run of the transform, from the start of the run to its end", "s", digits=1),
     "transform_ratio": Budget("the transform against the plain build beside it", "ratio", 2),
     "watch_task": Budget("one look of a watch, as a task: five domains, ten connectors, all well", "CPU s"),
-    "watch_tasks": Budget("one look of both watches, as tasks", "CPU s", 3),
+    "watch_tasks": Budget("one look of both watches, as tasks", "CPU s", 2),
     "watch_service": Budget("what such a look costs a service that is asked", "CPU s"),
     "watch_questions": Budget("questions of such a look", "questions", digits=0),
     "watch_questions_ratio": Budget("its questions with a history twenty times as long", "ratio", 1),
@@ -65,7 +65,7 @@ BUDGETS: dict[str, Budget] = {
         "whole stack with the bursts of two domains and no watch, a minute", "CPU s", digits=1
     ),
     "watch_stack": Budget(
-        "what both watches add to that, with all that Airflow does to run a task, a minute", "CPU s", 12, digits=1
+        "what both watches add to that, with all that Airflow does to run a task, a minute", "CPU s", 6, digits=1
     ),
     "memory_busy": Budget(
         "whole stack while four transforms and a burst of 20,000 orders run, at its greatest", "GB", 5

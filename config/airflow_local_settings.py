@@ -13,6 +13,7 @@ _TASKS = (
     "airflow.providers.standard.operators.empty",
     "airflow.sdk.execution_time.task_runner",
     "clickhouse_connect",
+    "confluent_kafka.admin",
     "cosmos.airflow.task_group",  # its plugin is looked at in every task
     "dbt.adapters.clickhouse",
     "dbt.adapters.snowflake",
@@ -20,7 +21,9 @@ _TASKS = (
     "dbt.task.build",
     "great_expectations",
     "msgspec",
+    "slack_sdk.models.blocks",
     "snowflake.connector",
+    "stamina",
     "yaml",
 )
 _PARSES = ("cosmos.airflow.task_group", "airflow.providers.standard.operators.empty", "msgspec", "yaml")
