@@ -196,7 +196,7 @@ def _failed(reading: Reading, memory: Memory, now: datetime) -> Verdict:
             reading,
             "connector_failed",
             Kind.FIRING,
-            headline=f"{what}: {reading.trace[:300] or 'no reason given'}.",
+            headline=f"{what}: {reading.trace[:300].rstrip('. ') or 'no reason given'}.",
             facts=facts,
             act="Read the trace; where a setting or the warehouse refuses, no restart helps.",
         )

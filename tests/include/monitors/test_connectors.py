@@ -65,7 +65,7 @@ def test_a_connector_that_gets_on_is_fine(minutes: Minutes) -> None:
 
 
 def test_a_failed_task_is_told_with_its_trace_although_the_connector_says_running(minutes: Minutes) -> None:
-    found = minutes.look(reading(tasks=("RUNNING", "FAILED"), trace="ConnectException: no such table"))
+    found = minutes.look(reading(tasks=("RUNNING", "FAILED"), trace="ConnectException: no such table."))
     assert firing(found) == ["connector_failed"]
     assert found["connector_failed"].headline == "1 of 2 tasks FAILED: ConnectException: no such table."
     assert found["connector_stalled"].kind is Kind.BLIND, "nothing is known of how a failed one gets on"
