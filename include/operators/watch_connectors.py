@@ -17,6 +17,8 @@ from include.monitors import Verdict, connectors, places, watches
 from include.operators import assets
 from include.operators.desk import Desk
 from include.operators.endpoints import WAREHOUSES, endpoint
+from include.operators.read_on import groups
+from include.operators.read_on import statuses as statuses_of
 from include.operators.stores import keep, recall
 from include.operators.watching import MEMORY, answers, beat, beat_of, paused, second_look
 
@@ -37,6 +39,7 @@ class _Memory(msgspec.Struct, frozen=True, kw_only=True):
     look: connectors.Memory = connectors.Memory()
     restarts: Restarts = Restarts()
     excused: dict[str, datetime] = {}
+    group: str = ""
 
 
 class WatchConnectors(BaseOperator):
@@ -59,11 +62,12 @@ class WatchConnectors(BaseOperator):
         desk = Desk(context, assets.WATCH_CONNECTORS)
         causes = desk.others(assets.WATCH_INGESTION)
         statuses, away = second_look({"connect": self._statuses}, self.log)
-        progress, _ = self._progress(everything)
+        known = groups(everything, statuses["connect"], {name: one.group for name, one in memory.items()})
+        progress = self._progress(everything, known)
         now = datetime.now(UTC)
         verdicts = [places.judge("connect", away.get("connect")), self._other_watch(context, now)]
         kept: dict[str, _Memory] = {}
-        readings = [_reading(name, *of, statuses["connect"], progress) for name, of in everything.items()]
+        readings = [_reading(name, *of, statuses["connect"], progress, known[name]) for name, of in everything.items()]
         for reading in self._second(readings, memory):
             name, warehouse = reading.name, reading.warehouse
             before = memory.get(name, _Memory())
@@ -77,7 +81,7 @@ class WatchConnectors(BaseOperator):
                 found = [_answered(verdict, decision) for verdict in found]
             told, excused = connectors.spared(found, before.excused, now)
             verdicts += told
-            kept[name] = _Memory(look=look, restarts=restarts, excused=excused)
+            kept[name] = _Memory(look=look, restarts=restarts, excused=excused, group=known[name])
         changes = desk.report(verdicts, now, causes=causes)
         desk.close(changes)
         keep(store, MEMORY, kept)
@@ -87,27 +91,19 @@ class WatchConnectors(BaseOperator):
         return {"verdicts": len(verdicts), "firing": firing, "changes": len(changes)}
 
     def _statuses(self) -> dict[str, Any]:
-        from include.connectors.client import ConnectClient
+        return dict(statuses_of(wanted()))
 
-        async def ask() -> dict[str, Any]:
-            async with ConnectClient(endpoint(CONNECT), timeout_s=10) as connect:
-                return dict(await connect.statuses())
-
-        return asyncio.run(ask())
-
-    def _progress(self, everything: Wanted) -> tuple[dict[str, Any] | None, str]:
+    def _progress(self, everything: Wanted, known: dict[str, str]) -> dict[str, Any] | None:
         from include.kafka.errors import KafkaError
         from include.kafka.progress import progress, reachable
 
-        groups = {
-            f"connect-{name}": [topic.name for topic in contract.topics] for name, (contract, _) in everything.items()
-        }
+        wanted = {known[name]: [topic.name for topic in contract.topics] for name, (contract, _) in everything.items()}
         try:
             reachable(endpoint(KAFKA))
-            return progress(endpoint(KAFKA), groups), ""
+            return progress(endpoint(KAFKA), wanted)
         except KafkaError as error:
             self.log.warning("%s", error)
-            return None, str(error)
+            return None
 
     def _second(self, readings: list[connectors.Reading], memory: dict[str, _Memory]) -> list[connectors.Reading]:
         """Looks into Kafka at what seems to stand still: a record, or only the mark of a transaction? Sinks of one
@@ -179,10 +175,15 @@ def _answered(verdict: Verdict, decision: Decision) -> Verdict:
 
 
 def _reading(
-    name: str, contract: Contract, warehouse: str, statuses: dict[str, Any] | None, progress: dict[str, Any] | None
+    name: str,
+    contract: Contract,
+    warehouse: str,
+    statuses: dict[str, Any] | None,
+    progress: dict[str, Any] | None,
+    group: str,
 ) -> connectors.Reading:
     status = (statuses or {}).get(name)
-    places = None if progress is None else progress[f"connect-{name}"]
+    places = None if progress is None else progress[group]
     return connectors.Reading(
         name=name,
         domain=contract.domain,

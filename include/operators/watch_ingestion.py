@@ -34,6 +34,7 @@ class _Sink(msgspec.Struct, kw_only=True):
     """Of what the other watch keeps of a connector, the part that is of use here."""
 
     look: connectors.Memory = connectors.Memory()
+    group: str = ""
 
 
 class _Memory(msgspec.Struct, kw_only=True):
@@ -207,8 +208,9 @@ class _Look:
                 if ledger is not None and found[warehouse] is not None and not {"kafka", warehouse} & set(ledger.blind):
                     mine = (contract.domain, warehouse)
                     holes = [hole for hole in ledger.holes if (hole.domain, hole.warehouse) == mine]
-                committed = self._committed(contract, warehouse) if holes else {}
-                idle_at = self._idle(f"{warehouse}-{contract.domain}", warehouse, gone, sinks)
+                name = f"{warehouse}-{contract.domain}"
+                committed = self._committed(contract, warehouse, sinks.get(name, _Sink()).group) if holes else {}
+                idle_at = self._idle(name, warehouse, gone, sinks)
                 made = rows.missing(contract, warehouse, holes, committed, self.now, idle_at=idle_at)
                 if made[0].firing and holes and committed is not None:
                     lost = [hole for hole in holes if rows.passed(hole, committed)]
@@ -266,18 +268,16 @@ class _Look:
             endpoint(KAFKA), clients, self.contracts, since=since - timedelta(minutes=1), until=self.now
         )
 
-    def _committed(self, contract: Contract, warehouse: str) -> dict[str, int] | None:
-        from include.connectors.render import names
+    def _committed(self, contract: Contract, warehouse: str, group: str) -> dict[str, int] | None:
+        from include.connectors.client import ConnectError
         from include.kafka.errors import KafkaError
-        from include.kafka.progress import progress as read_on
+        from include.operators.read_on import committed
 
-        group = f"connect-{names(contract)[warehouse]}"
         try:
-            found = read_on(endpoint(KAFKA), {group: [topic.name for topic in contract.topics]})[group]
-        except KafkaError as error:
+            return committed(contract, warehouse, group)
+        except (KafkaError, ConnectError) as error:
             self.log.warning("%s", error)
             return None
-        return {f"{topic}/{number}": at for (topic, number), (at, _) in found.items()}
 
     def _because(self, verdict: Verdict, gone: set[str], *on: str) -> Verdict:
         cause = next((places.away(place) for place in on if places.away(place) in gone), "")

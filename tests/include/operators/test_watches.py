@@ -27,7 +27,7 @@ from include.kafka import dead_letters, offsets, progress, receipts
 from include.kafka.errors import KafkaError
 from include.ledger import minutes
 from include.monitors import arrivals, rows, sequence
-from include.operators import assets, desk, healings, watch_connectors, watch_ingestion, watching, watermark
+from include.operators import assets, desk, healings, read_on, watch_connectors, watch_ingestion, watching, watermark
 from include.operators.watch_connectors import WatchConnectors
 from include.operators.watch_ingestion import WatchIngestion
 from include.warehouses import WarehouseError
@@ -75,6 +75,7 @@ class Line:
         self.airflow, self.slack = Airflow(), Slack()
         self.heals = True
         self.healed: list[str] = []
+        self.ids = False
         normal(self.world)
         world, patch = self.world, monkeypatch.setattr
 
@@ -89,6 +90,7 @@ class Line:
             patch(module, "second_look", partial(watching.second_look, sleep=lambda _: None))
             patch(module, "all_contracts", lambda: CONTRACTS)
             patch(module, "endpoint", lambda _: NOWHERE)
+        patch(read_on, "endpoint", lambda _: NOWHERE)
         patch(watch_ingestion, "load", lambda domain: world.contracts[domain])
         patch(watch_connectors, "answers", lambda warehouse: warehouse not in world.away)
         patch(watch_connectors, "_carry_out", self.cure)
@@ -134,6 +136,7 @@ class Line:
             raise ConnectError("it refuses")
         return {
             name: SimpleNamespace(
+                identity=f"lcc-{name}" if self.ids else "",
                 connector=SimpleNamespace(state=sink.state), trace=sink.trace,
                 tasks=[SimpleNamespace(state=state) for state in sink.tasks],
             )
@@ -143,7 +146,7 @@ class Line:
     def progress(self, groups: Mapping[str, Any]) -> dict[str, Any]:
         found = {}
         for group, topics in groups.items():
-            sink = self.world.sinks.get(group.removeprefix("connect-"))
+            sink = self.world.sinks.get(group.removeprefix("connect-lcc-" if self.ids else "connect-"))
             places = [place for place in self.world.logs if place[0] in list(topics)]
             committed = sink.committed if sink else {}
             found[group] = {place: (committed.get(place, -1), self.world.logs[place].end) for place in places}
@@ -250,6 +253,25 @@ def test_one_thing_wrong_is_one_thread_that_ends_well(line: Line, name: str) -> 
     assert set(line.healed) <= {case.fingerprint}
     assert len(line.healed) <= 1, "healed once"
     assert line.world.ledger(START - 5 * MINUTE).holes == ()
+
+
+@pytest.mark.parametrize("name", ["rows are lost in ClickHouse", "a task fails", "a connector stalls"])
+def test_connectors_that_have_an_id_of_their_own_read_under_it(line: Line, name: str) -> None:
+    """As managed ones do; what is asked for by their names has never read anything."""
+    line.ids = True
+    line.hour(CASES[name].wrong)
+    ((_, words),) = line.slack.threads.items()
+    assert (words[0], words[-1]) == ("CRITICAL", "NORMAL"), line.slack.told
+    assert line.open() == set()
+
+
+def test_the_last_known_group_is_read_while_connect_is_away(line: Line) -> None:
+    line.ids = True
+    line.world.at(at(20), partial(line.world.leave, "connect"))
+    line.world.at(at(29), partial(line.world.come_back, "connect"))
+    line.hour()
+    assert list(line.slack.threads.values()) == [["CRITICAL", "NORMAL"]], line.slack.told
+    assert "Connect" in line.slack.told[-1][2]
 
 
 def test_what_is_still_missing_is_not_forgotten_when_a_place_was_away(line: Line) -> None:
