@@ -19,6 +19,8 @@ STALLED = timedelta(seconds=45)
 STALLED_IN_PART = timedelta(minutes=5)
 #: Neither running nor failed nor paused (UNASSIGNED, RESTARTING, no task yet) for so long: failed.
 UNSETTLED = timedelta(seconds=90)
+#: A managed connector that was just made is PROVISIONING for minutes; a restart would only hold it up.
+BEING_MADE = timedelta(minutes=10)
 #: What a place's absence has done to a connector may go on for so long after it: a restart, and a look at what it did.
 SPARED = timedelta(minutes=3)
 
@@ -200,7 +202,7 @@ def _failed(reading: Reading, memory: Memory, now: datetime) -> Verdict:
             facts=facts,
             act="Read the trace; where a setting or the warehouse refuses, no restart helps.",
         )
-    if memory.unsettled_since and now - memory.unsettled_since >= UNSETTLED:
+    if memory.unsettled_since and now - memory.unsettled_since >= _patience(reading):
         return _verdict(
             reading,
             "connector_failed",
@@ -214,6 +216,10 @@ def _failed(reading: Reading, memory: Memory, now: datetime) -> Verdict:
         return _verdict(reading, "connector_failed", Kind.BLIND)
     paused = "It is paused on purpose." if reading.paused else "It runs, all its tasks with it."
     return _verdict(reading, "connector_failed", Kind.FINE, normal=paused)
+
+
+def _patience(reading: Reading) -> timedelta:
+    return BEING_MADE if "PROVISIONING" in (reading.state, *reading.tasks) else UNSETTLED
 
 
 def _stalled(reading: Reading, memory: Memory, now: datetime) -> Verdict:

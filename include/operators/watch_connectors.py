@@ -75,7 +75,7 @@ class WatchConnectors(BaseOperator):
             found = [self._explained(verdict, warehouse, causes) for verdict in found]
             moved = look.moved
             restarts = Restarts() if proven(found, moved=moved) else before.restarts
-            if decision := decide(found, restarts, now):
+            if decision := decide(found, restarts, now, failed=reading.failed):
                 decision = self._cured(name, decision, everything)
                 restarts = decision.restarts
                 found = [_answered(verdict, decision) for verdict in found]

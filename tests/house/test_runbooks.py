@@ -57,6 +57,7 @@ FIGURES = [
     ("README", f"`FLAP` ({m(book.FLAP)})"),
     ("connector_failed", f"`UNSETTLED` ({s(connectors.UNSETTLED)})"),
     ("connector_failed", f"Shorter than {s(connectors.UNSETTLED)} it is not told"),
+    ("connector_failed", f"`BEING_MADE` ({m(connectors.BEING_MADE)})"),
     ("connector_failed", f"`SETTLE` ({s(restarts.SETTLE)})"),
     ("connector_failed", f"`SPARED` ({m(connectors.SPARED)})"),
     ("connector_failed", TRIED),

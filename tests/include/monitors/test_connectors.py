@@ -154,6 +154,14 @@ def test_one_that_never_settles_is_told_after_a_while(minutes: Minutes) -> None:
     assert timedelta(seconds=90) == connectors.UNSETTLED
 
 
+def test_one_that_is_being_made_has_longer(minutes: Minutes) -> None:
+    made = reading(state="PROVISIONING", tasks=())
+    for _ in range(10):
+        assert not firing(minutes.look(made))
+    assert firing(minutes.look(made)) == ["connector_failed"]
+    assert timedelta(minutes=10) == connectors.BEING_MADE
+
+
 def test_a_group_that_went_back_is_told_until_it_has_read_on(minutes: Minutes) -> None:
     minutes.look(reading(500, 500))
     found = minutes.look(msgspec.structs.replace(reading(500, 500), committed={}))

@@ -99,7 +99,7 @@ class Watches:
             made = [self._explained(verdict, sink.warehouse, causes) for verdict in made]
             restarts = self.restarts.get(sink.name, Restarts())
             restarts = Restarts() if proven(made, moved=self.looks[sink.name].moved) else restarts
-            if decision := decide(made, restarts, now):
+            if decision := decide(made, restarts, now, failed=reading.failed):
                 restarts = decision.restarts
                 if decision.cure:
                     world.soon(8, lambda name=sink.name, cure=decision.cure: self._cure(name, cure))
@@ -379,6 +379,10 @@ def keeps_failing(world: World) -> None:
         world.at(at(minute), lambda: setattr(sink, "tasks", ("FAILED",)))
 
 
+def is_nobodys(world: World) -> None:
+    world.at(at(8.5), lambda: setattr(world.sinks["clickhouse-ecommerce"], "tasks", ("UNASSIGNED",)))
+
+
 def stalls(world: World) -> None:
     world.at(at(5.2), lambda: setattr(world.sinks["snowflake-ecommerce"], "hangs", True))
 
@@ -484,6 +488,7 @@ def backfills_unseen(world: World) -> None:
 CASES = {
     "a task fails": Case(fails("clickhouse-ecommerce"), "connector_failed:clickhouse-ecommerce", (8.5, 9.5), "It runs"),
     "it fails again and again": Case(keeps_failing, "connector_failed:clickhouse-ecommerce", (8.5, 9.5), "It runs"),
+    "a task is no worker's": Case(is_nobodys, "connector_failed:clickhouse-ecommerce", (10, 11.5), "It runs"),
     "a connector stalls": Case(stalls, "connector_stalled:snowflake-ecommerce", (6, 9), "It gets on"),
     "a connector is deleted": Case(is_deleted, "connector_missing:clickhouse-fashion", (8.5, 9.5), "is there again"),
     "rows are lost in ClickHouse": Case(
