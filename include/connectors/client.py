@@ -24,11 +24,12 @@ State = Literal["RUNNING", "PAUSED", "STOPPED", "FAILED", "UNASSIGNED", "RESTART
 
 
 class ConnectError(Exception):
-    """A request that Connect refused or did not answer; `status` is the HTTP status, None where none came."""
+    """A request that Connect refused or did not answer; `status` is the HTTP status, None where none came. `away`: it
+    did not answer, or is ill, so that the same may work later."""
 
-    def __init__(self, text: str, status: int | None = None) -> None:
+    def __init__(self, text: str, status: int | None = None, *, away: bool = False) -> None:
         super().__init__(text)
-        self.status = status
+        self.status, self.away = status, away or status in (409, 429) or (status or 0) >= 500
 
 
 class Busy(ConnectError):
@@ -260,10 +261,8 @@ class ConnectClient:
         try:
             answer = await self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise ConnectError(
-                f"{where} does not answer: start it, or check connection {self._endpoint.conn_id} "
-                f"({type(error).__name__}: {error})"
-            ) from None
+            why = f"start it, or check connection {self._endpoint.conn_id} ({type(error).__name__}: {error})"
+            raise ConnectError(f"{where} does not answer: {why}", away=True) from None
         if answer.is_success:
             return _content(answer)
         if answer.status_code in (401, 403):

@@ -19,6 +19,7 @@ RULES = (
     "marts_held",
     "offsets_lost",
     "place_away",
+    "place_refuses",
     "rows_late",
     "rows_missing",
     "rows_rejected",

@@ -20,7 +20,7 @@ from include.operators.endpoints import WAREHOUSES, endpoint
 from include.operators.read_on import groups
 from include.operators.read_on import statuses as statuses_of
 from include.operators.stores import keep, recall
-from include.operators.watching import MEMORY, answers, beat, beat_of, paused, second_look
+from include.operators.watching import MEMORY, beat, beat_of, blamed, paused, second_look
 
 #: Every connector the contracts ask for: name -> (contract, warehouse).
 Wanted = dict[str, tuple[Contract, str]]
@@ -61,11 +61,11 @@ class WatchConnectors(BaseOperator):
         memory: dict[str, _Memory] = recall(store, MEMORY, dict[str, _Memory], {})
         desk = Desk(context, assets.WATCH_CONNECTORS)
         causes = desk.others(assets.WATCH_INGESTION)
-        statuses, away = second_look({"connect": self._statuses}, self.log)
+        statuses, troubles = second_look({"connect": self._statuses}, self.log)
         known = groups(everything, statuses["connect"], {name: one.group for name, one in memory.items()})
         progress = self._progress(everything, known)
         now = datetime.now(UTC)
-        verdicts = [places.judge("connect", away.get("connect")), self._other_watch(context, now)]
+        verdicts = [*places.judge("connect", troubles.get("connect")), self._other_watch(context, now)]
         kept: dict[str, _Memory] = {}
         readings = [_reading(name, *of, statuses["connect"], progress, known[name]) for name, of in everything.items()]
         for reading in self._second(readings, memory):
@@ -135,13 +135,10 @@ class WatchConnectors(BaseOperator):
         """A sink that fails or stands because of what it hangs on is not blamed, nor restarted."""
         if not verdict.firing or verdict.rule == "offsets_lost":
             return verdict
-        for place in ("connect", "kafka", warehouse):
-            if places.away(place) in causes:
-                return msgspec.structs.replace(verdict, cause=places.away(place))
-        if not answers(warehouse):
-            causes.add(places.away(warehouse))  # the other watch will tell it
-            return msgspec.structs.replace(verdict, cause=places.away(warehouse))
-        return verdict
+        cause = places.cause(causes, "connect", "kafka", warehouse) or blamed(warehouse)
+        if cause:
+            causes.add(cause)  # of a warehouse the other watch will tell it
+        return msgspec.structs.replace(verdict, cause=cause)
 
     def _cured(self, name: str, decision: Decision, everything: Wanted) -> Decision:
         from include.connectors.client import ConnectError

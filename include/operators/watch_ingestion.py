@@ -104,17 +104,19 @@ class _Look:
     def all(self, causes: set[str]) -> list[Verdict]:
         """Every verdict of this minute."""
         asked = {"kafka": self._kafka, **{name: self._warehouse(name) for name in WAREHOUSES}}
-        found, away = second_look(asked, self.log)
+        found, troubles = second_look(asked, self.log)
         made = self._generators(found["kafka"])
         owed = self._owed()
-        verdicts = [places.judge(name, away.get(name), owed=owed if name == "kafka" else "") for name in asked]
+        verdicts: list[Verdict] = []
+        for name in asked:
+            verdicts += places.judge(name, troubles.get(name), owed=owed if name == "kafka" else "")
         gone = causes | {verdict.fingerprint for verdict in verdicts if verdict.firing}
         verdicts += [self._because(verdict, gone, "kafka") for verdict in made]
         verdicts += self._rows(found, gone)
-        if any(verdict.firing for verdict in verdicts if verdict.rule == places.RULE):
+        if places.cause(gone, *asked):
             self.memory.away_at = self.now
         aftermath = self.memory.away_at is not None and self.now - self.memory.away_at < AFTERMATH
-        away_now = aftermath or any(cause.startswith(f"{places.RULE}:") for cause in gone)
+        away_now = aftermath or bool(places.cause(gone, *places.NAMES))
         verdicts += self.airflow.failures(self.memory.runs, away=away_now)
         return [*verdicts, *self.airflow.missed(self.desk.book), *self.airflow.signs_of_life()]
 
@@ -280,14 +282,13 @@ class _Look:
             return None
 
     def _because(self, verdict: Verdict, gone: set[str], *on: str) -> Verdict:
-        cause = next((places.away(place) for place in on if places.away(place) in gone), "")
+        cause = places.cause(gone, *on)
         return msgspec.structs.replace(verdict, cause=cause) if cause and verdict.firing else verdict
 
     def _idle(self, name: str, warehouse: str, gone: set[str], sinks: dict[str, _Sink]) -> datetime | None:
         """When a sink last took nothing, for a known reason: rows that waited for it are no news of their own."""
         ill = {f"connector_{state}:{name}" for state in ("failed", "stalled", "missing")}
-        away = {places.away(place) for place in ("kafka", "connect", warehouse)}
-        if (ill | away) & gone or sinks.get(name, _Sink()).look.paused:
+        if ill & gone or places.cause(gone, "kafka", "connect", warehouse) or sinks.get(name, _Sink()).look.paused:
             self.memory.idle[name] = self.now
         return self.memory.idle.get(name)
 

@@ -79,6 +79,8 @@ FIGURES = [
     ("marts_held", f"{LOOKED_BACK} come back"),
     ("place_away", f"`AGAIN_S` ({s(watching.AGAIN_S)})"),
     ("place_away", f"`AFTERMATH` ({m(watch_ingestion.AFTERMATH)})"),
+    ("place_refuses", f"`AGAIN_S` ({s(watching.AGAIN_S)})"),
+    ("place_refuses", f"`AFTERMATH` ({m(watch_ingestion.AFTERMATH)})"),
     ("rows_late", LATELY),
     ("rows_late", f"`LATE_SHARE` ({ {0.5: 'half'}[rows.LATE_SHARE] })"),
     ("rows_late", f"`AT_LEAST` ({rows.AT_LEAST})"),

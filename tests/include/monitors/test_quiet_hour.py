@@ -85,7 +85,7 @@ class Watches:
         world, now = self.world, self.world.now
         causes = self.open("watch_ingestion")
         verdicts = [
-            places.judge("connect", "it refuses" if "connect" in world.away else None),
+            *places.judge("connect", self._trouble("connect")),
             watches.judge("watch_ingestion", world.beats.get("watch_ingestion"), now, paused=False),
         ]
         for sink in world.sinks.values():
@@ -110,6 +110,9 @@ class Watches:
             told, self.excused[sink.name] = connectors.spared(made, self.excused.get(sink.name, {}), now)
             verdicts += told
         self.tell("watch_connectors", verdicts, causes)
+
+    def _trouble(self, place: str) -> places.Trouble | None:
+        return places.Trouble("it does not answer") if place in self.world.away else None
 
     def _reading(self, name: str) -> connectors.Reading:
         world, sink = self.world, self.world.sinks[name]
@@ -146,12 +149,15 @@ class Watches:
     def ingestion(self) -> None:
         world, now = self.world, self.world.now
         causes = self.open("watch_connectors")
-        reasons = {p: "it refuses" if p in world.away else None for p in ("kafka", "clickhouse", "snowflake")}
         made, missing = self._generators()
         owed = ""
         if any(missing.values()) and self.books["watch_ingestion"].open(places.away("kafka")):
             owed = "Bursts that could not be produced meanwhile are produced once more."
-        verdicts = [places.judge(p, reason, owed=owed if p == "kafka" else "") for p, reason in reasons.items()]
+        verdicts = [
+            verdict
+            for p in ("kafka", "clickhouse", "snowflake")
+            for verdict in places.judge(p, self._trouble(p), owed=owed if p == "kafka" else "")
+        ]
         gone = causes | {verdict.fingerprint for verdict in verdicts if verdict.firing}
         verdicts += [_because(one, gone, "kafka") for one in made]
         verdicts += self._rows(missing, gone)

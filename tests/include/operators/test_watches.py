@@ -26,13 +26,13 @@ from include.healing.restarts import Cure
 from include.kafka import dead_letters, offsets, progress, receipts
 from include.kafka.errors import KafkaError
 from include.ledger import minutes
-from include.monitors import arrivals, rows, sequence
+from include.monitors import arrivals, places, rows, sequence
 from include.operators import assets, desk, healings, read_on, watch_connectors, watch_ingestion, watching, watermark
 from include.operators.watch_connectors import WatchConnectors
 from include.operators.watch_ingestion import WatchIngestion
 from include.warehouses import WarehouseError
 from tests.include.monitors.an_hour import MINUTE, SECOND, World
-from tests.include.monitors.test_quiet_hour import BEFORE, CASES, CONTRACTS, HOUR, START, Wrong, at, normal
+from tests.include.monitors.test_quiet_hour import BEFORE, CASES, CONTRACTS, HOUR, START, Wrong, at, fails, normal
 from tests.include.operators.contexts import Airflow
 
 NOWHERE = Endpoint(conn_id="nowhere")
@@ -76,6 +76,7 @@ class Line:
         self.heals = True
         self.healed: list[str] = []
         self.ids = False
+        self.refuse: set[str] = set()
         normal(self.world)
         world, patch = self.world, monkeypatch.setattr
 
@@ -92,7 +93,9 @@ class Line:
             patch(module, "endpoint", lambda _: NOWHERE)
         patch(read_on, "endpoint", lambda _: NOWHERE)
         patch(watch_ingestion, "load", lambda domain: world.contracts[domain])
-        patch(watch_connectors, "answers", lambda warehouse: warehouse not in world.away)
+        patch(watch_connectors, "blamed", lambda warehouse: next(
+            (name for name, there in zip(places.causes(warehouse), (world.away, self.refuse), strict=True)
+             if warehouse in there), ""))  # fmt: skip
         patch(watch_connectors, "_carry_out", self.cure)
         patch(WatchConnectors, "_statuses", lambda _: self.statuses())
         patch(desk, "endpoint", lambda _: NOWHERE)
@@ -122,18 +125,24 @@ class Line:
 
     def kafka(self, answer: Any) -> Any:
         if "kafka" in self.world.away:
-            raise KafkaError("no broker answers")
+            raise KafkaError("no broker answers", away=True)
+        if "kafka" in self.refuse:
+            raise KafkaError("topic orders is missing: run the DAG prepare, which makes every contract's topics")
         return answer
 
     @contextmanager
     def connect(self, warehouse: str, run_id: str, **_: Any) -> Iterator[Any]:
         if warehouse in self.world.away:
-            raise WarehouseError(f"{warehouse} refuses", away=True)
+            raise WarehouseError(f"{warehouse} does not answer", away=True)
+        if warehouse in self.refuse:
+            raise WarehouseError(f"{warehouse} refuses user 'floodgate': check login and password")
         yield None
 
     def statuses(self) -> dict[str, Any]:
         if "connect" in self.world.away:
-            raise ConnectError("it refuses")
+            raise ConnectError("it does not answer", away=True)
+        if "connect" in self.refuse:
+            raise ConnectError("it refuses the login", 401)
         return {
             name: SimpleNamespace(
                 identity=f"lcc-{name}" if self.ids else "",
@@ -263,6 +272,19 @@ def test_connectors_that_have_an_id_of_their_own_read_under_it(line: Line, name:
     ((_, words),) = line.slack.threads.items()
     assert (words[0], words[-1]) == ("CRITICAL", "NORMAL"), line.slack.told
     assert line.open() == set()
+
+
+@pytest.mark.parametrize("place", ["kafka", "connect", "clickhouse", "snowflake"])
+def test_a_place_that_refuses_is_one_thread_that_says_so_and_ends(line: Line, place: str) -> None:
+    """Runs fail over it, and sinks give up over it."""
+    line.world.at(at(4.5), partial(line.refuse.add, place))
+    line.world.at(at(12.5), partial(line.refuse.discard, place))
+    CASES["a run fails"].wrong(line.world)
+    line.hour(fails(f"{place}-ecommerce") if place in rows.WAREHOUSES else lambda world: None)
+    assert list(line.slack.threads.values()) == [["CRITICAL", "NORMAL"]], line.slack.told
+    first, last = line.slack.told[0][2], line.slack.told[-1][2]
+    assert first.startswith(f"CRITICAL {place}: It answers, and does not do what the watch asks: ")
+    assert "does again what it is asked" in last
 
 
 def test_the_last_known_group_is_read_while_connect_is_away(line: Line) -> None:
