@@ -206,7 +206,8 @@ def over(one: dict[str, Any]) -> str:
     back = f", {one['brought_back']:,} rows brought back" if one["brought_back"] else ""
     unsent = f", {one['unsent']} messages not sent yet" if one["unsent"] else ""
     lasted = f"lasted {lasting(one['lasted_s'])}"
-    return f"{_minute(one['closed_at'])}  {one['rule']} {one['subject']}, {lasted}{again}{back}{unsent}"
+    end = f", {one['end'].upper()}" if one["end"] not in ("", "normal") else ""
+    return f"{_minute(one['closed_at'])}  {one['rule']} {one['subject']}{end}, {lasted}{again}{back}{unsent}"
 
 
 def _minute(at: str) -> str:

@@ -69,10 +69,10 @@ def fold(
     for verdict in given:
         if verdict.kind is Kind.BLIND:
             continue
-        if verdict.firing:
+        if verdict.kind is not Kind.FINE:
             changes += _fires(book, verdict, now, holding, run, explained=verdict.cause in firing)
-        else:
-            changes += _fine(book, verdict, now)
+        if not verdict.firing:
+            changes += _ends(book, verdict, now)
     for incident in book.incidents.values():
         if incident.open and now - incident.told_at >= REMIND and not incident.silenced:
             incident.told_at = now
@@ -130,6 +130,7 @@ def _reopens(incident: Incident, verdict: Verdict, now: datetime, silences: list
     incident.opened_at = incident.seen_at = incident.told_at = now
     incident.since = verdict.since or now
     incident.notes = incident.brought_back = 0
+    incident.end = ""
     incident.silenced = _silenced(verdict.fingerprint, silences, now)
     if not incident.silenced:
         _tell(incident, Letter(kind="reply", message=words.again(incident, now)))
@@ -158,13 +159,14 @@ def _updates(incident: Incident, verdict: Verdict, now: datetime, silences: list
     return []
 
 
-def _fine(book: Book, verdict: Verdict, now: datetime) -> list[Change]:
+def _ends(book: Book, verdict: Verdict, now: datetime) -> list[Change]:
     found = book.incidents.get(verdict.fingerprint)
     if found is None or not found.open:
         return []
-    found.closed_at, found.seen_at = now, now
+    lost = verdict.kind is Kind.LOST
+    found.closed_at, found.seen_at, found.end = now, now, "lost" if lost else "normal"
     if not found.silenced or found.thread:
-        message = words.normal(found, verdict.normal, now)
+        message = words.lost(found, now) if lost else words.normal(found, verdict.normal, now)
         _tell(found, Letter(kind="reply", message=message))
         _tell(found, Letter(kind="edit", message=words.over(found, message)))
     return [Change("closed", found)]

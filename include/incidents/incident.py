@@ -52,6 +52,8 @@ class Incident(msgspec.Struct, kw_only=True):
     letters: list[Letter] = []
     notes: int = 0
     brought_back: int = 0
+    #: How it ended: `normal`, or `lost`; empty while it is open.
+    end: str = ""
 
     @property
     def fingerprint(self) -> str:

@@ -72,14 +72,27 @@ def still(incident: Incident, now: datetime) -> Message:
 
 def normal(incident: Incident, said: str, now: datetime) -> Message:
     """The last message: how long it took, and what was brought back."""
-    back = f" {incident.brought_back:,} rows were brought back." if incident.brought_back else ""
     return Message(
         severity=Severity.NORMAL,
         word="NORMAL",
         subject=incident.subject,
-        headline=f"{said or 'It is as it should be again.'}{back} It lasted "
+        headline=f"{said or 'It is as it should be again.'}{_back(incident)} It lasted "
         f"{lasting((now - incident.since).total_seconds())}.",
     )
+
+
+def lost(incident: Incident, now: datetime) -> Message:
+    """The last message where it does not become normal again: what is lost, and what a person may still do."""
+    return reply(
+        incident,
+        f"{incident.headline} {incident.act}".strip() + f"{_back(incident)} It lasted "
+        f"{lasting((now - incident.since).total_seconds())}.",
+        word="LOST",
+    )
+
+
+def _back(incident: Incident) -> str:
+    return f" {incident.brought_back:,} rows were brought back." if incident.brought_back else ""
 
 
 def over(incident: Incident, said: Message) -> Message:

@@ -11,12 +11,14 @@ from airflow.sdk import BaseOperator
 
 from include.connections import KAFKA
 from include.contracts import Contract, all_contracts, domains, load
-from include.monitors import Kind, Verdict, connectors, generators, places, rows, runs, sequence
+from include.monitors import Verdict, generators, places, rows, runs, sequence
 from include.operators import assets
 from include.operators.airflow_look import AirflowLook
 from include.operators.desk import Desk
 from include.operators.endpoints import WAREHOUSES, endpoint
 from include.operators.healings import ask, progress
+from include.operators.missing_rows import Memory as Missing
+from include.operators.missing_rows import MissingRows, Sink
 from include.operators.stores import keep, recall
 from include.operators.watching import MEMORY, beat, paused, second_look
 
@@ -30,23 +32,14 @@ SOON_S = 15
 AFTERMATH = timedelta(minutes=5)
 
 
-class _Sink(msgspec.Struct, kw_only=True):
-    """Of what the other watch keeps of a connector, the part that is of use here."""
-
-    look: connectors.Memory = connectors.Memory()
-    group: str = ""
-
-
 class _Memory(msgspec.Struct, kw_only=True):
-    """What is kept from look to look. `oldest`: the earliest row that was missing and may still be. `idle`: connector,
-    and when it was last known to take nothing. `repeats`: domain, and since when its events come again.
-    `in_order`: domain, and from when on its windows came in order."""
+    """What is kept from look to look. `repeats`: domain, and since when its events come again. `in_order`: domain, and
+    from when on its windows came in order."""
 
     generators: dict[str, generators.Memory] = {}
     together: bool = False
     runs: dict[str, runs.Memory] = {}
-    oldest: datetime | None = None
-    idle: dict[str, datetime] = {}
+    rows: Missing = msgspec.field(default_factory=Missing)
     repeats: dict[str, datetime] = {}
     in_order: dict[str, datetime] = {}
     away_at: datetime | None = None
@@ -124,7 +117,7 @@ class _Look:
         """Fingerprint -> what DAG heal is to be asked for."""
         gaps: dict[str, dict[str, Any]] = {}
         for (domain, warehouse), holes in self.holes.items():
-            since = min(hole.minute for hole in holes)
+            since = min(hole.minute for hole in holes if hole.in_kafka)
             gaps[f"rows_missing:{rows.subject(domain, warehouse)}"] = {
                 "kind": "rows", "domain": domain, "warehouse": warehouse, "since": since.isoformat()
             }  # fmt: skip
@@ -202,28 +195,16 @@ class _Look:
     def _rows(self, found: dict[str, Any], gone: set[str]) -> list[Verdict]:
         ledger = self._ledger() if found["kafka"] is not None else None
         others = self.context["asset_state_store"][assets.WATCH_CONNECTORS]
-        sinks = recall(others, MEMORY, dict[str, _Sink], {})
+        sinks = recall(others, MEMORY, dict[str, Sink], {})
+        look = MissingRows(ledger, sinks, self.memory.rows, gone, self.now, self.log)
         verdicts = []
         for contract in self.contracts:
             for warehouse in WAREHOUSES:
-                holes = None
-                if ledger is not None and found[warehouse] is not None and not {"kafka", warehouse} & set(ledger.blind):
-                    mine = (contract.domain, warehouse)
-                    holes = [hole for hole in ledger.holes if (hole.domain, hole.warehouse) == mine]
-                name = f"{warehouse}-{contract.domain}"
-                committed = self._committed(contract, warehouse, sinks.get(name, _Sink()).group) if holes else {}
-                idle_at = self._idle(name, warehouse, gone, sinks)
-                made = rows.missing(contract, warehouse, holes, committed, self.now, idle_at=idle_at)
-                if made[0].firing and holes and committed is not None:
-                    lost = [hole for hole in holes if rows.passed(hole, committed)]
-                    self.holes[contract.domain, warehouse] = lost
+                made = look.judge(contract, warehouse, looked=found[warehouse] is not None)
                 verdicts += [self._because(verdict, gone, "kafka", "connect", warehouse) for verdict in made]
             verdicts += self._arrived(contract, found)
             verdicts += self._numbered(contract, found, ledger)
-        missing = [hole.produced_at for holes in self.holes.values() for hole in holes]
-        if any(one.rule == "rows_missing" and one.kind is Kind.BLIND for one in verdicts):
-            missing += [self.memory.oldest] if self.memory.oldest else []  # who could not look forgets nothing
-        self.memory.oldest = min(missing, default=None)
+        self.holes, self.memory.rows = look.holes, look.remembered()
         return verdicts
 
     def _arrived(self, contract: Contract, found: dict[str, Any]) -> list[Verdict]:
@@ -264,33 +245,15 @@ class _Look:
         from include.ledger import minutes
         from include.operators.watermark import connect
 
-        since = min([self.now - LOOK_BACK, *([self.memory.oldest] if self.memory.oldest else [])])
+        since = min([self.now - LOOK_BACK, *([self.memory.rows.oldest] if self.memory.rows.oldest else [])])
         clients = {name: (lambda name=name: connect(name, "watch_ingestion")) for name in WAREHOUSES}
         return minutes.read(
             endpoint(KAFKA), clients, self.contracts, since=since - timedelta(minutes=1), until=self.now
         )
 
-    def _committed(self, contract: Contract, warehouse: str, group: str) -> dict[str, int] | None:
-        from include.connectors.client import ConnectError
-        from include.kafka.errors import KafkaError
-        from include.operators.read_on import committed
-
-        try:
-            return committed(contract, warehouse, group)
-        except (KafkaError, ConnectError) as error:
-            self.log.warning("%s", error)
-            return None
-
     def _because(self, verdict: Verdict, gone: set[str], *on: str) -> Verdict:
         cause = places.cause(gone, *on)
         return msgspec.structs.replace(verdict, cause=cause) if cause and verdict.firing else verdict
-
-    def _idle(self, name: str, warehouse: str, gone: set[str], sinks: dict[str, _Sink]) -> datetime | None:
-        """When a sink last took nothing, for a known reason: rows that waited for it are no news of their own."""
-        ill = {f"connector_{state}:{name}" for state in ("failed", "stalled", "missing")}
-        if ill & gone or places.cause(gone, "kafka", "connect", warehouse) or sinks.get(name, _Sink()).look.paused:
-            self.memory.idle[name] = self.now
-        return self.memory.idle.get(name)
 
 
 def _of(contract: Contract, found: dict[str, rows.Arrivals] | None) -> list[rows.Arrivals] | None:

@@ -86,7 +86,13 @@ def test_what_is_open_comes_first_the_worst_of_it_at_the_top(airflow: Airflow) -
         ),
         CLOSED,
     )
-    airflow.looked("watch_connectors", recent=(incident("connector_failed", "c", closed_at=NOON),))
+    airflow.looked(
+        "watch_connectors",
+        recent=(
+            incident("connector_failed", "c", closed_at=NOON, end="normal"),
+            incident("rows_missing", "fashion@snowflake", closed_at=NOON - timedelta(minutes=1), end="lost"),
+        ),
+    )
     assert told() == (
         "CRITICAL rows_missing ecommerce@clickhouse, since 2026-03-02 11:55 UTC (5 min), time 3\n"
         "    3 rows lack.\n"
@@ -100,6 +106,7 @@ def test_what_is_open_comes_first_the_worst_of_it_at_the_top(airflow: Airflow) -
         "\n"
         "Over lately; ended at (UTC):\n"
         "2026-03-02 12:00  connector_failed c, lasted 5 min\n"
+        "2026-03-02 11:59  rows_missing fashion@snowflake, LOST, lasted 4 min\n"
         "2026-03-02 11:58  rows_missing orders@snowflake, lasted 3 min, 2 times, 1,041 rows brought back\n"
     )
 

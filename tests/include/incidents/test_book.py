@@ -93,6 +93,32 @@ def test_blind_neither_opens_nor_closes(watch: Watch) -> None:
     assert watch.book.open("rows_missing:orders@clickhouse")
 
 
+LOST = verdict(Kind.LOST, headline="2 rows are lost for good.", act="Backfill them.")
+
+
+def test_what_is_lost_ends_as_lost_and_not_as_normal(watch: Watch) -> None:
+    watch.look(verdict())
+    assert watch.look(LOST) == ["closed"]
+    (incident,) = watch.book.incidents.values()
+    assert (incident.open, incident.end) == (False, "lost")
+    assert watch.said()[1:] == [
+        "LOST orders@clickhouse: 2 rows are lost for good. Backfill them. It lasted 1 min.",
+    ]
+    assert watch.look(FINE, minutes=20) == []
+    assert watch.said() == []
+    watch.look(FINE)
+    assert [one.end for one in watch.book.recent] == ["lost"]
+
+
+def test_what_is_lost_when_it_is_first_seen_is_told_and_over(watch: Watch) -> None:
+    assert watch.look(LOST) == ["opened", "closed"]
+    assert [text.split()[0] for text in watch.said()] == ["CRITICAL", "LOST"]
+    assert watch.look(verdict()) == ["again"]
+    assert watch.look(FINE) == ["closed"]
+    (incident,) = watch.book.incidents.values()
+    assert incident.end == "normal"
+
+
 def test_what_floodgate_does_is_told_in_the_thread(watch: Watch) -> None:
     watch.look(verdict(does="Restart 1 of 5 sent."))
     watch.look(verdict(does="Restart 1 of 5 sent."))

@@ -52,7 +52,7 @@ class Log:
 
     def __init__(self) -> None:
         self.records: dict[int, Record] = {}
-        self.last, self.end = -1, 0
+        self.first, self.last, self.end = 0, -1, 0
 
     def append(self, record: Record) -> int:
         self.records[self.end] = record
@@ -253,7 +253,7 @@ class World:
         facts = Facts(
             domains={topic.name: topic.domain for topic in self.topics.values()},
             promises=promises,
-            extents={place: Extent(0, log.end, log.end) for place, log in self.logs.items()},
+            extents={place: Extent(log.first, log.end, log.end) for place, log in self.logs.items()},
             landed={name: None if name in blind else self._landed(name, since) for name in WAREHOUSES},
             rejected=self._rejected(since),
         )
@@ -371,6 +371,11 @@ class World:
             if receipt.topic == receipts[0].topic:
                 for offset in range(receipt.first_offset, receipt.last_offset + 1):
                     self.rows[warehouse][receipt.topic, receipt.partition].pop(offset, None)
+
+    def retain(self, since: datetime) -> None:
+        """Kafka no longer has what is older."""
+        for log in self.logs.values():
+            log.first = min((offset for offset, record in log.records.items() if record.at >= since), default=log.end)
 
     def replay(self, warehouse: str, place: Partition, ranges: Iterable[Run]) -> None:
         """What a healing does."""

@@ -305,6 +305,19 @@ def test_what_is_still_missing_is_not_forgotten_when_a_place_was_away(line: Line
     assert "rows_missing:ecommerce@clickhouse" in line.open(), line.slack.told
 
 
+def test_rows_beyond_kafkas_retention_are_lost_and_said_so_once(line: Line) -> None:
+    line.heals = False
+    line.world.at(at(30), lambda: line.world.retain(START + 11 * MINUTE))
+    line.hour(partial(lose_at, 9.4))
+    ((_, words),) = line.slack.threads.items()
+    assert (words[0], words[-1], words.count("LOST"), "NORMAL" in words) == ("CRITICAL", "LOST", 1, False), words
+    assert "Kafka no longer has them" in line.slack.told[-1][2]
+    assert line.open() == set()
+    assert len(line.healed) == 3, "nobody heals what is gone"
+    memory = line.airflow.store(assets.WATCH_INGESTION).get(watching.MEMORY)
+    assert (memory["rows"]["oldest"], memory["rows"]["given_up"]) == (None, {}), "nor is it looked for for ever"
+
+
 def test_nor_when_the_warehouse_itself_was_away(line: Line) -> None:
     line.heals = False
     line.world.at(at(30.5), partial(line.world.leave, "clickhouse"))
