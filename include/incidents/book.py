@@ -14,7 +14,7 @@ import msgspec
 
 from include.alerts import Severity
 from include.incidents import words
-from include.incidents.incident import Incident, Letter, Silence
+from include.incidents.incident import End, Incident, Letter, Silence
 from include.monitors.verdict import Kind, Verdict
 
 #: A reading that is fine closes an incident; one that fires again within this time goes on in its thread.
@@ -54,12 +54,13 @@ def fold(
     *,
     silences: Iterable[Silence] = (),
     causes: Iterable[str] = (),
+    gone: Iterable[str] = (),
     run: str = "",
 ) -> list[Change]:
     """Changes the book by one reading; gives what changed. Letters to send are in the incidents.
 
-    `causes`: fingerprints that are open in another book. A verdict is fine only where its rule looked: blind ones, and
-    subjects that no verdict speaks of, leave everything as it was.
+    `causes`: fingerprints that are open in another book. `gone`: those whose subject nobody looks at any more. A
+    verdict is fine only where its rule looked: blind ones, and subjects that no verdict speaks of, change nothing.
     """
     given = list(verdicts)
     firing = {verdict.fingerprint for verdict in given if verdict.firing} | set(causes)
@@ -72,7 +73,10 @@ def fold(
         if verdict.kind is not Kind.FINE:
             changes += _fires(book, verdict, now, holding, run, explained=verdict.cause in firing)
         if not verdict.firing:
-            changes += _ends(book, verdict, now)
+            found = book.incidents.get(verdict.fingerprint)
+            changes += _ends(found, "lost" if verdict.kind is Kind.LOST else "normal", verdict.normal, now)
+    for name in gone:
+        changes += _ends(book.incidents.get(name), "gone", "", now)
     for incident in book.incidents.values():
         if incident.open and now - incident.told_at >= REMIND and not incident.silenced:
             incident.told_at = now
@@ -159,14 +163,12 @@ def _updates(incident: Incident, verdict: Verdict, now: datetime, silences: list
     return []
 
 
-def _ends(book: Book, verdict: Verdict, now: datetime) -> list[Change]:
-    found = book.incidents.get(verdict.fingerprint)
+def _ends(found: Incident | None, end: End, said: str, now: datetime) -> list[Change]:
     if found is None or not found.open:
         return []
-    lost = verdict.kind is Kind.LOST
-    found.closed_at, found.seen_at, found.end = now, now, "lost" if lost else "normal"
+    found.closed_at, found.seen_at, found.end = now, now, end
     if not found.silenced or found.thread:
-        message = words.lost(found, now) if lost else words.normal(found, verdict.normal, now)
+        message = words.ended(found, end, said, now)
         _tell(found, Letter(kind="reply", message=message))
         _tell(found, Letter(kind="edit", message=words.over(found, message)))
     return [Change("closed", found)]

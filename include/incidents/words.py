@@ -8,7 +8,7 @@ import msgspec
 
 from include.alerts import Message, Severity
 from include.alerts.message import clock, lasting
-from include.incidents.incident import Incident, Silence
+from include.incidents.incident import End, Incident, Silence
 from include.monitors.verdict import Verdict
 
 RUNBOOKS = "docs/runbooks"
@@ -70,29 +70,15 @@ def still(incident: Incident, now: datetime) -> Message:
     )
 
 
-def normal(incident: Incident, said: str, now: datetime) -> Message:
-    """The last message: how long it took, and what was brought back."""
-    return Message(
-        severity=Severity.NORMAL,
-        word="NORMAL",
-        subject=incident.subject,
-        headline=f"{said or 'It is as it should be again.'}{_back(incident)} It lasted "
-        f"{lasting((now - incident.since).total_seconds())}.",
-    )
-
-
-def lost(incident: Incident, now: datetime) -> Message:
-    """The last message where it does not become normal again: what is lost, and what a person may still do."""
-    return reply(
-        incident,
-        f"{incident.headline} {incident.act}".strip() + f"{_back(incident)} It lasted "
-        f"{lasting((now - incident.since).total_seconds())}.",
-        word="LOST",
-    )
-
-
-def _back(incident: Incident) -> str:
-    return f" {incident.brought_back:,} rows were brought back." if incident.brought_back else ""
+def ended(incident: Incident, end: End, said: str, now: datetime) -> Message:
+    """The last message: what is so now, what was brought back, how long it took. `said`: what the rule says of it."""
+    word, severity, text = {
+        "lost": ("LOST", incident.severity, f"{incident.headline} {incident.act}".strip()),
+        "gone": ("CLOSED", Severity.INFO, "No contract asks for it any more, so nobody looks at it."),
+    }.get(end, ("NORMAL", Severity.NORMAL, said or "It is as it should be again."))
+    back = f" {incident.brought_back:,} rows were brought back." if incident.brought_back else ""
+    lasted = f" It lasted {lasting((now - incident.since).total_seconds())}."
+    return reply(incident, f"{text}{back}{lasted}", severity=severity, word=word)
 
 
 def over(incident: Incident, said: Message) -> Message:

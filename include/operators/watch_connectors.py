@@ -82,7 +82,7 @@ class WatchConnectors(BaseOperator):
             told, excused = connectors.spared(found, before.excused, now)
             verdicts += told
             kept[name] = _Memory(look=look, restarts=restarts, excused=excused, group=known[name])
-        changes = desk.report(verdicts, now, causes=causes)
+        changes = desk.report(verdicts, now, causes=causes, all_of_it=True)
         desk.close(changes)
         keep(store, MEMORY, kept)
         beat(context, assets.WATCH_CONNECTORS, now)

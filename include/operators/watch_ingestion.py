@@ -63,7 +63,7 @@ class WatchIngestion(BaseOperator):
         causes = desk.others(assets.WATCH_CONNECTORS)
         verdicts = look.all(causes)
         progress(context, desk.book)
-        changes = desk.report(verdicts, look.now, causes=causes)
+        changes = desk.report(verdicts, look.now, causes=causes, all_of_it=True)
         look.airflow.adopt(desk.book)
         ask(context, desk.book, verdicts, look.gaps(), look.now)
         desk.expire(look.now)

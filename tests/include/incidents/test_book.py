@@ -119,6 +119,20 @@ def test_what_is_lost_when_it_is_first_seen_is_told_and_over(watch: Watch) -> No
     assert incident.end == "normal"
 
 
+def test_what_nobody_looks_at_any_more_is_closed_with_a_word(watch: Watch) -> None:
+    watch.look(verdict(), verdict(subject="b@clickhouse"))
+    watch.said()
+    assert watch.look(verdict(subject="b@clickhouse"), gone=["rows_missing:orders@clickhouse", "never:open"]) == [
+        "closed"
+    ]
+    assert watch.said() == [
+        "CLOSED orders@clickhouse: No contract asks for it any more, so nobody looks at it. It lasted 1 min.",
+    ]
+    incident = watch.book.incidents["rows_missing:orders@clickhouse"]
+    assert (incident.open, incident.end) == (False, "gone")
+    assert watch.book.open("rows_missing:b@clickhouse")
+
+
 def test_what_floodgate_does_is_told_in_the_thread(watch: Watch) -> None:
     watch.look(verdict(does="Restart 1 of 5 sent."))
     watch.look(verdict(does="Restart 1 of 5 sent."))

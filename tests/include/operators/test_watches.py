@@ -77,6 +77,7 @@ class Line:
         self.healed: list[str] = []
         self.ids = False
         self.refuse: set[str] = set()
+        self.contracts = list(CONTRACTS)
         normal(self.world)
         world, patch = self.world, monkeypatch.setattr
 
@@ -89,7 +90,7 @@ class Line:
             msgspec.convert({}, module._Memory)  # whose fields are of the real datetime
             patch(module, "datetime", Clock)
             patch(module, "second_look", partial(watching.second_look, sleep=lambda _: None))
-            patch(module, "all_contracts", lambda: CONTRACTS)
+            patch(module, "all_contracts", lambda: self.contracts)
             patch(module, "endpoint", lambda _: NOWHERE)
         patch(read_on, "endpoint", lambda _: NOWHERE)
         patch(watch_ingestion, "load", lambda domain: world.contracts[domain])
@@ -303,6 +304,27 @@ def test_what_is_still_missing_is_not_forgotten_when_a_place_was_away(line: Line
     line.world.at(at(32.5), partial(line.world.come_back, "snowflake"))
     line.hour(partial(lose_at, 9.4))
     assert "rows_missing:ecommerce@clickhouse" in line.open(), line.slack.told
+
+
+@pytest.mark.parametrize("name", ["rows are lost in Snowflake", "a connector is deleted"])
+def test_incidents_of_a_domain_that_was_removed_are_closed_and_say_why(line: Line, name: str) -> None:
+    line.heals = False
+    line.world.at(at(8.6), lambda: setattr(line.world.sinks["clickhouse-fashion"], "run", lambda: None))
+    line.world.at(at(30), lambda: line.contracts.remove(line.world.contracts["fashion"]))
+    line.hour(CASES[name].wrong)
+    ((_, words),) = line.slack.threads.items()
+    assert (words[0], words[-1]) == ("CRITICAL", "CLOSED"), words
+    assert "No contract asks for it any more" in line.slack.told[-1][2]
+    assert line.open() == set()
+
+
+def test_one_that_is_merely_blind_is_not_gone(line: Line) -> None:
+    line.heals = False
+    line.world.at(
+        at(30.5), lambda: [line.world.leave(name) for name in ("kafka", "connect", "clickhouse", "snowflake")]
+    )
+    line.hour(CASES["rows are lost in Snowflake"].wrong)
+    assert "rows_missing:fashion@snowflake" in line.open()
 
 
 def test_rows_beyond_kafkas_retention_are_lost_and_said_so_once(line: Line) -> None:
