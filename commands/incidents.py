@@ -129,9 +129,9 @@ def held(airflow: Airflow, domain: str | None, now: datetime) -> list[dict[str, 
                     "does": "The marts stay as they were; every run asks again and publishes when the rows are right.",
                     "act": "Correct or remove the rows: the thread and the run's gate task name them.",
                     "closed_at": None,
-                    "silenced": "",
+                    "silenced": found.get("silenced", ""),
                     "thread": found.get("thread"),
-                    "unsent": 0 if found.get("thread") else 1,
+                    "unsent": 0 if found.get("thread") or found.get("silenced") else 1,
                     "lasted_s": round((now - since).total_seconds()),
                 }
             )

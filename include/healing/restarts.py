@@ -79,7 +79,7 @@ def decide(verdicts: Iterable[Verdict], restarts: Restarts, now: datetime, *, fa
         return Decision(rule=ill.rule, cure=None, restarts=restarts, says=_sent(before, restarts.count))
     if restarts.at is not None and now - restarts.at < pause(restarts.count):
         due = restarts.at + pause(restarts.count)
-        nth = f"restart {restarts.count + 1} of {BUDGET}"
+        nth = f"Restart {restarts.count + 1} of {BUDGET}"
         says = (
             f"{in_vain}{nth} comes at {due:%H:%M} UTC, {lasting(pause(restarts.count).total_seconds())} after the last."
         )

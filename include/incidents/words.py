@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from include.alerts import Message, Severity
-from include.alerts.message import clock, lasting
+from include.alerts.message import clock, counted, lasting
 from include.incidents.incident import End, Incident, Silence
 from include.monitors.verdict import Verdict
 
@@ -76,7 +76,8 @@ def ended(incident: Incident, end: End, said: str, now: datetime) -> Message:
         "lost": ("LOST", incident.severity, f"{incident.headline} {incident.act}".strip()),
         "gone": ("CLOSED", Severity.INFO, "No contract asks for it any more, so nobody looks at it."),
     }.get(end, ("NORMAL", Severity.NORMAL, said or "It is as it should be again."))
-    back = f" {incident.brought_back:,} rows were brought back." if incident.brought_back else ""
+    were = f"{counted(incident.brought_back, 'row')} {'was' if incident.brought_back == 1 else 'were'}"
+    back = f" {were} brought back." if incident.brought_back else ""
     lasted = f" It lasted {lasting((now - incident.since).total_seconds())}."
     return reply(incident, f"{text}{back}{lasted}", severity=severity, word=word)
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from include.alerts import Severity
+from include.alerts.message import counted
 from include.monitors.verdict import Kind, Verdict
 
 #: Records wait and no offset was committed for so long: stalled. Longer than a warehouse takes to restart.
@@ -235,10 +236,10 @@ def _stalled(reading: Reading, memory: Memory, now: datetime) -> Verdict:
             reading,
             "connector_stalled",
             Kind.FIRING,
-            headline=f"It says RUNNING, yet {waiting:,} offsets wait, the first since {since:%H:%M:%S} UTC, and none "
-            "of theirs was committed since.",
+            headline=f"It says RUNNING, yet {counted(waiting, 'offset')} {'waits' if waiting == 1 else 'wait'}, the "
+            f"first since {since:%H:%M:%S} UTC, and none of theirs was committed since.",
             since=since,
-            facts=(("Waiting", f"{waiting:,} offsets in {len(memory.standing)} partitions"),),
+            facts=(("Waiting", f"{counted(waiting, 'offset')} in {counted(len(memory.standing), 'partition')}"),),
             act="See the worker's log and whether the warehouse takes writes.",
         )
     if memory.standing:
@@ -255,7 +256,7 @@ def _lost(reading: Reading, memory: Memory) -> Verdict:
             "offsets_lost",
             Kind.FIRING,
             severity=Severity.WARNING,
-            headline=f"Its group went back by {memory.lost:,} offsets: what had landed is read again.",
+            headline=f"Its group went back by {counted(memory.lost, 'offset')}: what had landed is read again.",
             since=memory.lost_since,
             does="Nothing is to be done: what lands again replaces itself, being keyed by event.",
             act="Find out who reset the group, or whether Kafka forgot it.",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from include.alerts import Severity
-from include.alerts.message import clock, lasting
+from include.alerts.message import clock, counted, lasting
 from include.contracts import Contract
 from include.ledger.minutes import Hole
 from include.ledger.runs import Run, joined, without
@@ -111,7 +111,8 @@ def _missing(contract: Contract, warehouse: str, lost: list[Hole], *, known: boo
         return _of("rows_missing", contract, warehouse, Kind.FINE, normal=f"Every event {what} is in {name}, once.")
     rows = sum(hole.missing for hole in lost)
     beyond = sum(hole.missing for hole in lost if not hole.in_kafka)
-    headline = f"{rows:,} rows that were produced and read by the sink are not in {name}"
+    was, is_, it = ("was", "is", "it") if rows == 1 else ("were", "are", "them")
+    headline = f"{counted(rows, 'row')} that {was} produced and read by the sink {is_} not in {name}"
     since = min(hole.produced_at for hole in lost)
     facts = tuple(_fact(topic, [hole for hole in lost if hole.topic == topic]) for topic in _topics(lost))
     if all(not hole.in_kafka for hole in lost):
@@ -120,17 +121,19 @@ def _missing(contract: Contract, warehouse: str, lost: list[Hole], *, known: boo
             contract,
             warehouse,
             Kind.LOST,
-            headline=f"{headline}, and Kafka no longer has them: Floodgate cannot bring them back.",
+            headline=f"{headline}, and Kafka no longer has {it}: Floodgate cannot bring {it} back.",
             since=since,
             facts=facts,
-            act=f"They may still be had elsewhere: by a backfill of burst_{contract.domain}, or from another copy.",
+            act=f"{'It' if rows == 1 else 'They'} may still be had elsewhere: by a backfill of burst_{contract.domain}, "
+            "or from another copy.",
         )
     return _of(
         "rows_missing",
         contract,
         warehouse,
         Kind.FIRING,
-        headline=f"{headline}." + (f" {beyond:,} of them are no longer in Kafka." if beyond else ""),
+        headline=f"{headline}."
+        + (f" {beyond:,} of them {'is' if beyond == 1 else 'are'} no longer in Kafka." if beyond else ""),
         since=since,
         facts=facts,
         act=f"See who deletes from landing in {name}; `floodgate ledger --domain {contract.domain}` shows the minutes.",
@@ -141,7 +144,7 @@ def _waiting(
     contract: Contract, warehouse: str, waiting: list[Hole], now: datetime, idle_at: datetime | None
 ) -> Verdict:
     name, connector = WAREHOUSES[warehouse], f"{warehouse}-{contract.domain}"
-    oldest = min((hole.produced_at for hole in waiting), default=now)
+    oldest, rows = min((hole.produced_at for hole in waiting), default=now), sum(hole.missing for hole in waiting)
     if now - oldest < WAITING:
         return _of("rows_waiting", contract, warehouse, Kind.FINE, normal=f"Rows are in {name} in time again.")
     if idle_at and now - idle_at < WAITING:  # they waited for it; now it has as long as any sink
@@ -152,7 +155,7 @@ def _waiting(
         warehouse,
         Kind.FIRING,
         severity=Severity.WARNING,
-        headline=f"{sum(hole.missing for hole in waiting):,} rows wait for {name}, the oldest for "
+        headline=f"{counted(rows, 'row')} {'waits' if rows == 1 else 'wait'} for {name}, the oldest for "
         f"{lasting((now - oldest).total_seconds())} (promised {contract.latency_s} s).",
         since=oldest,
         facts=tuple(_fact(topic, [hole for hole in waiting if hole.topic == topic]) for topic in _topics(waiting)),
@@ -243,7 +246,8 @@ def rejected(contract: Contract, letters: Mapping[str, int] | None, reasons: Ite
     """rows_rejected: records went to the dead letters in the last minutes. `letters`: topic -> records."""
     if letters is None:
         return _domain("rows_rejected", contract, Kind.BLIND)
-    if not sum(letters.values()):
+    count = sum(letters.values())
+    if not count:
         normal = f"No further record was rejected; those that were wait in {contract.dead_letters}."
         return _domain("rows_rejected", contract, Kind.FINE, normal=normal)
     return _domain(
@@ -251,9 +255,10 @@ def rejected(contract: Contract, letters: Mapping[str, int] | None, reasons: Ite
         contract,
         Kind.FIRING,
         severity=Severity.WARNING,
-        headline=f"{sum(letters.values()):,} records could not land and are in {contract.dead_letters}.",
+        headline=f"{counted(count, 'record')} could not land and {'is' if count == 1 else 'are'} in "
+        f"{contract.dead_letters}.",
         facts=(
-            *((topic, f"{count:,} records") for topic, count in sorted(letters.items()) if count),
+            *((topic, counted(some, "record")) for topic, some in sorted(letters.items()) if some),
             *(("Reason", reason[:200]) for reason in list(reasons)[:4]),
         ),
         does="Good records around them land.",
@@ -264,7 +269,7 @@ def rejected(contract: Contract, letters: Mapping[str, int] | None, reasons: Ite
 def _fact(topic: str, holes: list[Hole]) -> tuple[str, str]:
     first, last = min(hole.minute for hole in holes), max(hole.minute for hole in holes)
     span = clock(first) if first == last else f"{clock(first)} to {last:%H:%M}"
-    return topic, f"{sum(hole.missing for hole in holes):,} rows, {span}"
+    return topic, f"{counted(sum(hole.missing for hole in holes), 'row')}, {span}"
 
 
 def _topics(holes: list[Hole]) -> list[str]:

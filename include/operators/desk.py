@@ -25,7 +25,7 @@ from include.monitors.verdict import Verdict
 from include.operators.assets import INCIDENTS, SILENCES
 from include.operators.endpoints import endpoint
 from include.operators.notices import run_link, tell
-from include.operators.stores import keep, plain, recall
+from include.operators.stores import SILENCED, keep, plain, recall
 
 #: A look speaks of every subject of its rules, if only to say that it was blind; but not of every run that is in time,
 #: and of all generators together only where it could look.
@@ -33,8 +33,8 @@ SELDOM = "deadline_missed"
 
 log = logging.getLogger(__name__)
 
-#: Keys in state stores: a watch's book, the incidents that concern an asset, the silences.
-BOOK, CONCERN, SILENCED = "incidents", "incident", "silences"
+#: Keys in state stores: a watch's book, the incidents that concern an asset.
+BOOK, CONCERN = "incidents", "incident"
 
 
 class Desk:

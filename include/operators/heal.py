@@ -13,6 +13,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException
 
+from include.alerts.message import counted as counted_as
 from include.connections import KAFKA
 from include.contracts import load
 from include.healing.plan import NAMES, Gap, Plan, plan, words
@@ -117,7 +118,7 @@ class ReplayRows(BaseOperator):
                 )
             sent[step.fingerprint] = sent.get(step.fingerprint, 0) + count
         for fingerprint, count in sent.items():
-            _say(context, fingerprint, "curing", f"{count:,} rows were sent again.", datetime.now(UTC))
+            _say(context, fingerprint, "curing", f"{counted_as(count, 'row')} sent again.", datetime.now(UTC))
         return sent
 
 
@@ -212,8 +213,9 @@ def _ended(
     if counted is None or gap.fingerprint not in counted:
         return "failed", "Healing did not get to its end: see the run."
     count = counted[gap.fingerprint]
-    what = f"rows in {NAMES[gap.warehouse]}" if gap.kind == "rows" else "windows"
-    text = f"Recount: {count['missing']:,} {what} missing, {count['brought_back']:,} rows brought back."
+    missing = counted_as(count["missing"], "row" if gap.kind == "rows" else "window")
+    where = f" in {NAMES[gap.warehouse]}" if gap.kind == "rows" else ""
+    text = f"Recount: {missing}{where} missing, {counted_as(count['brought_back'], 'row')} brought back."
     return ("failed" if count["missing"] > beyond else "done"), text
 
 

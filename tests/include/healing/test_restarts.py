@@ -45,7 +45,7 @@ def test_a_restart_that_did_not_help_says_so_and_waits() -> None:
     waits = decide([verdict("connector_stalled")], first.restarts, NOW + timedelta(minutes=1))
     assert waits and waits.cure is None
     assert waits.says == (
-        "The full restart at 10:00 UTC did not help. restart 2 of 5 comes at 10:02 UTC, 2 min after the last."
+        "The full restart at 10:00 UTC did not help. Restart 2 of 5 comes at 10:02 UTC, 2 min after the last."
     )
     second = decide([verdict("connector_stalled")], first.restarts, NOW + timedelta(minutes=2))
     assert second and second.cure is Cure.RESTART_ALL

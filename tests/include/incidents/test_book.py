@@ -119,6 +119,13 @@ def test_what_is_lost_when_it_is_first_seen_is_told_and_over(watch: Watch) -> No
     assert incident.end == "normal"
 
 
+def test_one_row_that_was_brought_back_is_said_as_one(watch: Watch) -> None:
+    watch.look(verdict())
+    watch.book.incidents["rows_missing:orders@clickhouse"].brought_back = 1
+    watch.look(FINE)
+    assert watch.said()[-1] == "NORMAL orders@clickhouse: All are there. 1 row was brought back. It lasted 1 min."
+
+
 def test_what_nobody_looks_at_any_more_is_closed_with_a_word(watch: Watch) -> None:
     watch.look(verdict(), verdict(subject="b@clickhouse"))
     watch.said()

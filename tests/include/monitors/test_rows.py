@@ -91,6 +91,23 @@ def test_rows_that_kafka_no_longer_has_are_lost_once_nothing_else_can_be_brought
     assert "docs/runbooks" not in lost.act and "backfill" in lost.act
 
 
+def test_one_of_each_is_said_as_one() -> None:
+    lost = judged([hole(2, 1)], READ_PAST)["rows_missing"]
+    assert lost.headline == "1 row that was produced and read by the sink is not in ClickHouse."
+    assert lost.facts == (("orders", "1 row, 2026-03-02 12:08 UTC"),)
+    gone_too = judged([hole(2, 1, in_kafka=False), hole(2, 2, partition=1)], READ_PAST)["rows_missing"]
+    assert gone_too.headline.endswith("3 rows that were produced and read by the sink are not in ClickHouse. "
+                                      "1 of them is no longer in Kafka.")  # fmt: skip
+    alone = judged([hole(2, 1, in_kafka=False)], READ_PAST)["rows_missing"]
+    assert alone.headline == (
+        "1 row that was produced and read by the sink is not in ClickHouse, and Kafka no longer has it: Floodgate cannot "
+        "bring it back."
+    )
+    assert alone.act.startswith("It may still be had elsewhere")
+    assert judged([hole(6, 1)], BEFORE)["rows_waiting"].headline.startswith("1 row waits for ClickHouse, the oldest ")
+    assert rows.rejected(SHOP, {"orders": 1}).headline == "1 record could not land and is in ecommerce.dlq."
+
+
 def test_they_are_said_once() -> None:
     place = "clickhouse/orders/0"
     assert rows.gone([GONE, hole()]) == {place: [(10, 13)]}
@@ -249,6 +266,6 @@ def test_rejected_records() -> None:
     assert (verdict.kind, verdict.severity, verdict.subject) == (F, "warning", "ecommerce")
     assert verdict.headline == "1,201 records could not land and are in ecommerce.dlq."
     assert verdict.facts == (
-        ("orders", "1,200 records"), ("shipments", "1 records"), ("Reason", "no such field"), ("Reason", "x" * 200),
+        ("orders", "1,200 records"), ("shipments", "1 record"), ("Reason", "no such field"), ("Reason", "x" * 200),
     )  # fmt: skip
     assert verdict.act == "Mend who produces them, then `floodgate redrive ecommerce`."
