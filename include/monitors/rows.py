@@ -124,7 +124,7 @@ def _missing(contract: Contract, warehouse: str, lost: list[Hole], *, known: boo
             headline=f"{headline}, and Kafka no longer has {it}: Floodgate cannot bring {it} back.",
             since=since,
             facts=facts,
-            act=f"{'It' if rows == 1 else 'They'} may still be had elsewhere: by a backfill of burst_{contract.domain}, "
+            act=f"{'It' if rows == 1 else 'They'} may still be had elsewhere: by a backfill of burst_{contract.domain} "
             "or from another copy.",
         )
     return _of(

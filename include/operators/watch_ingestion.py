@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 from include.connections import KAFKA
 from include.contracts import Contract, all_contracts, domains, load
 from include.monitors import Verdict, generators, places, rows, runs, sequence
-from include.operators import assets
+from include.operators import assets, rejections
 from include.operators.airflow_look import AirflowLook
 from include.operators.desk import Desk
 from include.operators.endpoints import WAREHOUSES, endpoint
@@ -39,6 +39,7 @@ class _Memory(msgspec.Struct, kw_only=True):
     generators: dict[str, generators.Memory] = {}
     together: bool = False
     runs: dict[str, runs.Memory] = {}
+    letters: list[rejections.Mark] = []
     rows: Missing = msgspec.field(default_factory=Missing)
     repeats: dict[str, datetime] = {}
     in_order: dict[str, datetime] = {}
@@ -99,6 +100,8 @@ class _Look:
         asked = {"kafka": self._kafka, **{name: self._warehouse(name) for name in WAREHOUSES}}
         found, troubles = second_look(asked, self.log)
         made = self._generators(found["kafka"])
+        if found["kafka"] is not None:
+            self.memory.letters = found["kafka"][1].marks
         owed = self._owed()
         verdicts: list[Verdict] = []
         for name in asked:
@@ -135,9 +138,9 @@ class _Look:
             gap["windows"][domain] = windows
         return gaps
 
-    def _kafka(self) -> tuple[dict[Any, Any], dict[str, dict[str, int]], dict[str, list[str]]]:
+    def _kafka(self) -> tuple[dict[Any, Any], rejections.Rejected]:
         """Receipts since the first window that may be missing, and who was rejected lately, and why."""
-        from include.kafka import dead_letters, receipts
+        from include.kafka import receipts
         from include.kafka.progress import reachable
 
         kafka = endpoint(KAFKA)
@@ -145,15 +148,7 @@ class _Look:
         whole = [one.whole_until for one in self.memory.generators.values() if one.whole_until]
         since = min([*whole, self.now - LOOK_BACK]) - timedelta(minutes=2)
         made = receipts.read(kafka, since=since)
-        letters: dict[str, dict[str, int]] = {}
-        reasons: dict[str, list[str]] = {}
-        for domain, found in dead_letters.by_domain(kafka, self.contracts, self.now - LATELY).items():
-            places_of = {letter.place for letter in found}
-            letters[domain] = {
-                topic: sum(place[0] == topic for place in places_of) for topic in {place[0] for place in places_of}
-            }
-            reasons[domain] = sorted({letter.reason for letter in found})
-        return made, letters, reasons
+        return made, rejections.look(kafka, self.contracts, self.memory.letters, self.now, LATELY)
 
     def _warehouse(self, name: str) -> Callable[[], dict[str, rows.Arrivals]]:
         from include.monitors import arrivals
@@ -211,7 +206,7 @@ class _Look:
         """Of the last minutes; without Kafka nobody knows what was produced on purpose."""
         if found["kafka"] is None:
             return [rows.late(contract, None), rows.twice(contract, None), rows.rejected(contract, None)]
-        made, letters, reasons = found["kafka"]
+        made, letters = found["kafka"]
         made, lately = made.values(), self.now - LATELY
         landed = _of(contract, found["snowflake"])
         again = self.memory.repeats.setdefault(contract.domain, self.now)
@@ -220,7 +215,7 @@ class _Look:
         once = rows.largest(contract, made, lately) if self.now - again <= LATELY + timedelta(minutes=1) else 0
         expected = rows.backfilled(contract, made, lately)
         late = rows.late(contract, _of(contract, found["clickhouse"]), expected=expected)
-        rejected = rows.rejected(contract, letters[contract.domain], reasons[contract.domain])
+        rejected = rows.rejected(contract, letters.counts[contract.domain], letters.reasons[contract.domain])
         return [late, rows.twice(contract, landed, expected=once), rejected]
 
     def _numbered(self, contract: Contract, found: dict[str, Any], ledger: Any) -> list[Verdict]:

@@ -101,6 +101,7 @@ class World:
         self.versions: dict[str, int] = {}
         self.sinks = {s.name: s for s in (Sink(c, w) for c in self.contracts for w in WAREHOUSES)}
         self.letters: list[tuple[str, Partition, int, datetime]] = []
+        self.arrived: list[datetime] = []
         self.away: set[str] = set()
         self.back_at: dict[str, datetime] = {}
         self.paused: set[str] = set()
@@ -231,6 +232,7 @@ class World:
                         break
                     if record and record.bad:
                         self.letters.append((sink.name, partition, at, record.at))
+                        self.arrived.append(self.now)
                     elif record:
                         if sink.warehouse == "clickhouse":  # one version of an event is kept, and merged at once
                             landed.pop(self.versions.get(record.event, -1), None)
@@ -283,9 +285,13 @@ class World:
         }
 
     def rejected(self, domain: str, since: datetime) -> dict[str, int]:
-        """Topic -> records set aside since then."""
+        """Topic -> records set aside since then, however old they are themselves."""
         names = {topic.name for topic in self.contracts[domain].topics}
-        places = {(place, offset) for _, place, offset, at in self.letters if at >= since and place[0] in names}
+        places = {
+            (place, offset)
+            for (_, place, offset, _), at in zip(self.letters, self.arrived, strict=True)
+            if at >= since and place[0] in names
+        }
         found: dict[str, int] = {}
         for place, _ in places:
             found[place[0]] = found.get(place[0], 0) + 1

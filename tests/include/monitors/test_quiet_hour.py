@@ -433,6 +433,14 @@ def poisons(world: World) -> None:
     world.at(at(7.4), partial(world.send, "orders", *bad))
 
 
+def poisons_while_nobody_reads(world: World) -> None:
+    """The records are minutes old when they are rejected, and keep their own time."""
+    poisons(world)
+    for warehouse in WAREHOUSES:
+        world.at(at(6), world.sinks[f"{warehouse}-ecommerce"].pause)
+        world.at(at(13), world.sinks[f"{warehouse}-ecommerce"].run)
+
+
 def poisons_trades(world: World) -> None:
     """A number is missing in ClickHouse, but not at its source."""
     world.spoiled = lambda number: number % 1000 == 124
@@ -531,6 +539,7 @@ CASES = {
         leaves("clickhouse", 31), "place_away:clickhouse", (4.5, 6), "ClickHouse answers again"
     ),
     "records are bad": Case(poisons, "rows_rejected:ecommerce", (7.4, 9.5), "No further record"),
+    "old records are bad": Case(poisons_while_nobody_reads, "rows_rejected:ecommerce", (13, 14.5), "No further record"),
     "a record with a number is bad": Case(poisons_trades, "rows_rejected:exchange", (16, 18), "No further record"),
     "a group forgets": Case(loses_offsets, "offsets_lost:clickhouse-ecommerce", (9, 9.5), "read up to the end"),
     "events come again and again": Case(repeats, "rows_twice:ecommerce@snowflake", (9.4, 10.5), "once again"),

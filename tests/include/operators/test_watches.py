@@ -109,8 +109,9 @@ class Line:
         patch(progress, "reachable", lambda _: self.kafka(None))
         patch(progress, "progress", lambda _, groups: self.kafka(self.progress(groups)))
         patch(offsets, "look_behind", lambda _, stretches: self.kafka(self.behind(stretches)))
-        patch(dead_letters, "by_domain", lambda _, some, since: self.kafka(
-            {one.domain: list(self.letters(one.domain, since)) for one in some}))  # fmt: skip
+        patch(dead_letters, "arrived", lambda _, some, starts, since: self.kafka(
+            ({one.domain: self.letters(one.domain, starts.get("dlq/0"), since) for one in some},
+             {"dlq/0": len(world.letters)})))  # fmt: skip
         patch(minutes, "read", lambda *_, since, until: world.ledger(since))
         patch(arrivals, "late", lambda _, some, since: {a.topic: a for c in some for a in world.late(c, since)})
         patch(arrivals, "twice", lambda _, some, since: {a.topic: a for c in some for a in world.twice(c, since)})
@@ -168,12 +169,12 @@ class Line:
         found = self.world.behind(doubts, ends)
         return {place: found[f"{place[0]}/{place[1]}"] for place in stretches}
 
-    def letters(self, domain: str, since: datetime) -> list[Any]:
+    def letters(self, domain: str, start: int | None, since: datetime) -> list[Any]:
         topics = {topic.name for topic in self.world.contracts[domain].topics}
         return [
             SimpleNamespace(place=(*place, offset), reason="bad")
-            for _, place, offset, when in self.world.letters
-            if place[0] in topics and when >= since
+            for _, place, offset, when in self.world.letters[start or 0 :]
+            if place[0] in topics and (start is not None or when >= since)
         ]
 
     # --------------------------------------------------------------------------------------------------- what is done
@@ -368,7 +369,7 @@ def test_a_quiet_look_asks_each_place_the_same_few_questions(line: Line, monkeyp
         real: Callable[..., Any] = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, **k: (asked.append(name), real(*a, **k))[1])
 
-    for module, name in ((receipts, "read"), (dead_letters, "by_domain"), (progress, "progress"), (minutes, "read"),
+    for module, name in ((receipts, "read"), (dead_letters, "arrived"), (progress, "progress"), (minutes, "read"),
                          (arrivals, "late"), (arrivals, "twice"), (sequence, "read"), (watermark, "connect")):  # fmt: skip
         counted(module, name)
     while line.world.now < START + 40 * MINUTE:
