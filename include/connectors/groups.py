@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 
 from include.connections import Endpoint
+from include.connectors.client import ConnectError
 
 PATTERN = "connect-{id}"
 
 
 def group(name: str, identity: str, connect: Endpoint) -> str:
     """The group of a connector; `identity` is the id that Connect gives it, empty where it gives none. Raises
-    ValueError where the connection's extra says no group."""
+    ConnectError where the connection's extra says no group."""
     said = _said(connect)
     if isinstance(said, dict) and name in said:
         return said[name]
@@ -27,7 +28,7 @@ def group(name: str, identity: str, connect: Endpoint) -> str:
 
 
 def settled(names: Iterable[str], connect: Endpoint) -> bool:
-    """Whether the connection alone says every group, so that Connect need not be asked for ids. Raises ValueError."""
+    """Whether the connection alone says every group, so that Connect need not be asked for ids. Raises ConnectError."""
     said = _said(connect)
     return set(names) <= said.keys() if isinstance(said, dict) else "{id}" not in (said or PATTERN)
 
@@ -43,7 +44,7 @@ def _said(connect: Endpoint) -> dict[str, str] | str | None:
     else:
         problem = "" if said is None or isinstance(said, dict) or "{name}" in said or "{id}" in said else "no {name}"
     if problem:
-        raise ValueError(
+        raise ConnectError(
             f"groups in the extra of connection {connect.conn_id} is neither an object, name -> group, nor a pattern "
             f"with {{name}} or {{id}} ({problem})"
         )

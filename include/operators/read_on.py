@@ -21,10 +21,7 @@ def statuses(names: Iterable[str]) -> dict[str, Status]:
         async with ConnectClient(connect, timeout_s=10) as client:
             return await client.statuses(identities=not settled(names, connect))
 
-    try:
-        return asyncio.run(ask())
-    except ValueError as error:
-        raise ConnectError(str(error)) from None
+    return asyncio.run(ask())
 
 
 def groups(
@@ -45,7 +42,7 @@ def _connect() -> Endpoint:
     try:
         connect = endpoint(CONNECT)
         settled((), connect)
-    except (ConnectionMissing, ValueError):
+    except (ConnectionMissing, ConnectError):
         return Endpoint(conn_id=CONNECT)
     return connect
 

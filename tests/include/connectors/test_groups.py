@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from include.connections import Endpoint
+from include.connectors.client import ConnectError
 from include.connectors.groups import group, settled
 
 
@@ -44,5 +45,5 @@ def test_an_id_need_not_be_asked_for_where_the_connection_says_it_all(groups: An
 
 @pytest.mark.parametrize("groups", [7, ["s"], {"s": 7}, "{nobody}", "all", '{"s": '])
 def test_a_setting_that_says_no_group_is_told(groups: Any) -> None:
-    with pytest.raises(ValueError, match="groups in the extra of connection connect_sinks"):
+    with pytest.raises(ConnectError, match="groups in the extra of connection connect_sinks"):
         group("s", "", sinks(groups))
