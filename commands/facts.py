@@ -152,12 +152,15 @@ def landed_events(warehouse: str, everywhere: Iterable[Contract]) -> dict[str, i
 
 def connector_states(everywhere: Iterable[Contract]) -> list[dict[str, Any]]:
     """name, state, tasks and lag (records; None where unknown) of every connector the contracts ask for."""
+    from include.connectors.groups import group
     from include.connectors.render import names
     from include.kafka import offsets
 
+    sinks = connections.from_env(connections.CONNECT)
+
     async def ask() -> dict[str, Any]:
-        async with ConnectClient(connections.from_env(connections.CONNECT)) as connect:
-            return await connect.statuses()
+        async with ConnectClient(sinks) as connect:
+            return await connect.statuses(identities=True)
 
     found = asyncio.run(ask())
     kafka = connections.from_env(connections.KAFKA)
@@ -171,7 +174,9 @@ def connector_states(everywhere: Iterable[Contract]) -> list[dict[str, Any]]:
                     "state": status.connector.state if status else "MISSING",
                     "tasks": [task.state for task in status.tasks] if status else [],
                     "lag": sum(
-                        offsets.lag(kafka, f"connect-{name}", [topic.name for topic in contract.topics]).values()
+                        offsets.lag(
+                            kafka, group(name, status.identity, sinks), [topic.name for topic in contract.topics]
+                        ).values()
                     )
                     if status
                     else None,

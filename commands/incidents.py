@@ -129,9 +129,9 @@ def held(airflow: Airflow, domain: str | None, now: datetime) -> list[dict[str, 
                     "does": "The marts stay as they were; every run asks again and publishes when the rows are right.",
                     "act": "Correct or remove the rows: the thread and the run's gate task name them.",
                     "closed_at": None,
-                    "silenced": "",
+                    "silenced": found.get("silenced", ""),
                     "thread": found.get("thread"),
-                    "unsent": 0 if found.get("thread") else 1,
+                    "unsent": 0 if found.get("thread") or found.get("silenced") else 1,
                     "lasted_s": round((now - since).total_seconds()),
                 }
             )
@@ -206,7 +206,8 @@ def over(one: dict[str, Any]) -> str:
     back = f", {one['brought_back']:,} rows brought back" if one["brought_back"] else ""
     unsent = f", {one['unsent']} messages not sent yet" if one["unsent"] else ""
     lasted = f"lasted {lasting(one['lasted_s'])}"
-    return f"{_minute(one['closed_at'])}  {one['rule']} {one['subject']}, {lasted}{again}{back}{unsent}"
+    end = f", {one['end'].upper()}" if one["end"] not in ("", "normal") else ""
+    return f"{_minute(one['closed_at'])}  {one['rule']} {one['subject']}{end}, {lasted}{again}{back}{unsent}"
 
 
 def _minute(at: str) -> str:

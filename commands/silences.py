@@ -24,8 +24,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="The same facts for a progr
 ASSET, KEY = "silences", "silences"
 #: What is silenced for longer is no incident but a decision: the contract or the rule is to be changed.
 LONGEST = timedelta(days=30)
-#: A gate speaks once when it begins to hold and once at the end; there is nothing to silence.
-UNHEEDED = ("marts_held",)
 
 
 @app.command()
@@ -95,8 +93,6 @@ def matched(pattern: str) -> str:
     rules = [name for name in RULES if fnmatch.fnmatchcase(name, rule)]
     if not rules:
         raise CommandError(f"No rule matches {rule!r}: {', '.join(RULES)}.")
-    if set(rules) <= set(UNHEEDED):
-        raise CommandError(f"{rule} is told once when it begins and once when it ends, so it cannot be silenced.")
     return match
 
 
@@ -184,11 +180,13 @@ def _write(airflow: Airflow, change: Callable[[list[Silence]], list[Silence]]) -
 
 def covered(airflow: Airflow, match: str) -> list[str]:
     """Fingerprints of open incidents that a pattern covers."""
-    from commands.incidents import WATCHES
+    from commands.incidents import WATCHES, held
     from commands.incidents import read as book_of
 
-    books = [book_of(airflow, watch, datetime.now(UTC))[0] for watch in WATCHES]
+    now = datetime.now(UTC)
+    books = [book_of(airflow, watch, now)[0] for watch in WATCHES]
     names = [name for book in books for name, one in book.incidents.items() if one.open]
+    names += [one["fingerprint"] for one in held(airflow, None, now)]
     return sorted(name for name in names if fnmatch.fnmatchcase(name, match))
 
 

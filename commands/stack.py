@@ -37,6 +37,8 @@ def up(
     place = here()
     manifests = _manifests(place)
     fresh = control.start(place, only or ())
+    if fresh:
+        _still_broken(place)  # it may have ended without `down`
     if not fresh and not as_json:
         console.say(f"The stack at {place.home} is running already.")
     last = awaited(place, quiet=as_json) if wait else control.status(place)
@@ -53,10 +55,19 @@ def bring_up(place: Place, *, quiet: bool) -> None:
     from local import control
 
     manifests = _manifests(place)
-    control.start(place)
+    if control.start(place):
+        _still_broken(place)
     last = awaited(place, quiet=quiet)
     _made(manifests)
     _judge(place, last, waited=True)
+
+
+def _still_broken(place: Place) -> list[str]:
+    """The faults that outlive the stack; the others are forgotten."""
+    from commands.faults.fault import stack_ended
+    from commands.faults.register import FAULTS
+
+    return stack_ended(place, FAULTS.values())
 
 
 def _manifests(place: Place) -> subprocess.Popen[str]:
@@ -186,8 +197,11 @@ def down(as_json: AsJson = False) -> None:
         raise console.CommandError(
             "\n".join([*left, "End what is named here by hand, then run `floodgate down` again."])
         )
+    broken = _still_broken(place)
     if not as_json:
         console.say(f"The stack at {place.home} is down: no process and no port is left. Its data stays.")
+    for name in [] if as_json else broken:
+        console.say(f"Still broken when it is up again: {name} (`floodgate break {name} --undo`).")
 
 
 @app.command()

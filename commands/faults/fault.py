@@ -6,7 +6,7 @@ Production code knows nothing of faults: they use the doors that operators of re
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -35,6 +35,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
     `takes`: options that choose its target. `rule` and `subject` (a pattern) are the incident that is to follow.
     `lift`: whether a person has to undo it, and when `break --all` does: once it was told, or once it was seen.
+    `lasts`: it is in the data of the stack, so that it goes on after `floodgate down` and `up`; others end with it.
     `trials` are the targets that `break --all` tries, one after the other; `along` is made with it there.
     """
 
@@ -48,6 +49,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     takes: tuple[Literal["warehouse", "domain", "connector"], ...] = ()
     default: Target = Target()
     lift: Literal["", "told", "seen"] = ""
+    lasts: bool = False
     trials: tuple[Target, ...] = (Target(),)
     along: tuple[str, Target] | None = None
 
@@ -82,6 +84,18 @@ def noted(place: Place, fault: Fault) -> list[tuple[Target, Facts]]:
 def forget(place: Place, fault: Fault, target: Target) -> None:
     """It was undone, or has healed."""
     (_folder(place) / f"{fault.label(target).replace(' ', '.')}.json").unlink(missing_ok=True)
+
+
+def stack_ended(place: Place, faults: Iterable[Fault]) -> list[str]:
+    """Forgets what ended with the stack; gives the names of the faults that will be there when it is up again."""
+    left = []
+    for fault in faults:
+        known = noted(place, fault)
+        if fault.lasts and known:
+            left.append(fault.name)
+        for target, _ in [] if fault.lasts else known:
+            forget(place, fault, target)
+    return left
 
 
 def make(place: Place, fault: Fault, target: Target) -> Facts:

@@ -56,6 +56,11 @@ def clock(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 row`, `1,041 rows`; `many` where it is not `one` with an s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def lasting(seconds: float) -> str:
     """A duration as a person says it: `45 s`, `11 min`, `2 h 5 min`."""
     whole = round(seconds)

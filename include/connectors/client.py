@@ -1,7 +1,6 @@
-"""One client for Kafka Connect's REST interface and for Confluent Cloud's managed connectors.
+"""One client for Kafka Connect's REST interface and for managed connectors of Confluent Cloud: the same shapes.
 
-They differ in the base path (`base_path` of the connection's extra) and in that the Cloud wants an API key (login and
-password); everything else is the same verbs and shapes.
+They differ in the base path (`base_path` of the connection's extra) and in the Cloud's API key (login and password).
 """
 
 from __future__ import annotations
@@ -25,11 +24,12 @@ State = Literal["RUNNING", "PAUSED", "STOPPED", "FAILED", "UNASSIGNED", "RESTART
 
 
 class ConnectError(Exception):
-    """A request that Connect refused or did not answer; `status` is the HTTP status, None where none came."""
+    """A request that Connect refused or did not answer; `status` is the HTTP status, None where none came. `away`: it
+    did not answer, or is ill, so that the same may work later."""
 
-    def __init__(self, text: str, status: int | None = None) -> None:
+    def __init__(self, text: str, status: int | None = None, *, away: bool = False) -> None:
         super().__init__(text)
-        self.status = status
+        self.status, self.away = status, away or status in (409, 429) or (status or 0) >= 500
 
 
 class Busy(ConnectError):
@@ -62,6 +62,8 @@ class Status(msgspec.Struct, frozen=True):
     connector: _Connector
     tasks: tuple[TaskStatus, ...] = ()
     type: str = ""
+    #: An id of its own, as `lcc-...` of Confluent Cloud; empty where Connect has none, or was not asked for it.
+    identity: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -87,6 +89,11 @@ class Status(msgspec.Struct, frozen=True):
 
 class _Expanded(msgspec.Struct, frozen=True):
     status: Status | None = None
+    id: dict[str, Any] | None = None
+
+    @property
+    def known(self) -> Status | None:
+        return self.status and msgspec.structs.replace(self.status, identity=(self.id or {}).get("id", ""))
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -114,13 +121,10 @@ class ConnectClient:
         host = endpoint.host if "://" in endpoint.host else f"http://{endpoint.host}"
         port = f":{endpoint.port}" if endpoint.port else ""
         base = str(endpoint.extra.get("base_path", "")).rstrip("/")
+        auth = (endpoint.login, endpoint.password) if endpoint.login else None
+        url = f"{host.rstrip('/')}{port}{base}"
         self._endpoint = endpoint
-        self._http = httpx.AsyncClient(
-            base_url=f"{host.rstrip('/')}{port}{base}",
-            auth=(endpoint.login, endpoint.password) if endpoint.login else None,
-            timeout=timeout_s,
-            verify=_trusted(),
-        )
+        self._http = httpx.AsyncClient(base_url=url, auth=auth, timeout=timeout_s, verify=_trusted())
 
     async def __aenter__(self) -> ConnectClient:
         return self
@@ -132,11 +136,15 @@ class ConnectClient:
         """The connectors there are."""
         return self._read(await self._request("GET", "/connectors"), list[str])
 
-    async def statuses(self) -> dict[str, Status]:
-        """Every connector's status, in one request: name -> Status; one that has none yet is left out."""
-        found = await self._request("GET", "/connectors", params={"expand": "status"})
-        every = self._read(found, dict[str, _Expanded])
-        return {name: one.status for name, one in every.items() if one.status}
+    async def statuses(self, *, identities: bool = False) -> dict[str, Status]:
+        """Every connector's status, in one request: name -> Status; one that has none yet is left out.
+
+        `identities`: with their ids. Confluent Cloud takes one list with commas, Kafka Connect one word at a time, and
+        passes over, with a line in its log a connector, what it does not know.
+        """
+        some = ["status,id", "status"] if identities else ["status"]
+        every = self._read(await self._request("GET", "/connectors", params={"expand": some}), dict[str, _Expanded])
+        return {name: one.known for name, one in every.items() if one.known}
 
     async def status(self, name: str) -> Status | None:
         """One connector's status; None where there is no such connector (or it was made this moment)."""
@@ -184,7 +192,7 @@ class ConnectClient:
     async def alter_offsets(self, name: str, offsets: Mapping[Partition, int | None]) -> None:
         """Lets a stopped sink go on at these offsets, None where it would begin anew; other partitions stay.
 
-        Confluent Cloud's managed connectors want another request for this, and are not asked.
+        No part of Floodgate's own work: Confluent Cloud wants POST .../offsets/request for this.
         """
         wanted = [
             {
@@ -253,10 +261,8 @@ class ConnectClient:
         try:
             answer = await self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise ConnectError(
-                f"{where} does not answer: start it, or check connection {self._endpoint.conn_id} "
-                f"({type(error).__name__}: {error})"
-            ) from None
+            why = f"start it, or check connection {self._endpoint.conn_id} ({type(error).__name__}: {error})"
+            raise ConnectError(f"{where} does not answer: {why}", away=True) from None
         if answer.is_success:
             return _content(answer)
         if answer.status_code in (401, 403):

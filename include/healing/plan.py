@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from include.alerts.message import clock, lasting
+from include.alerts.message import clock, counted, lasting
 from include.contracts import Contract, load
 from include.ledger.minutes import Hole
 
@@ -143,25 +143,21 @@ def words(made: Plan, fingerprint: str | None = None) -> str:
         some = [one for one in replays if (one.warehouse, one.topic) == (warehouse, topic)]
         rows, stretches = sum(one.rows for one in some), sum(len(one.ranges) for one in some)
         lines.append(
-            f"{_counted(rows, 'row')} of {topic} from Kafka into {NAMES[warehouse]}: "
-            f"{_counted(stretches, 'stretch', 'stretches')} of offsets in "
-            f"{_counted(len({one.partition for one in some}), 'partition')}"
+            f"{counted(rows, 'row')} of {topic} from Kafka into {NAMES[warehouse]}: "
+            f"{counted(stretches, 'stretch', 'stretches')} of offsets in "
+            f"{counted(len({one.partition for one in some}), 'partition')}"
         )
     for domain in sorted({one.domain for one in bursts}):
         mine = [one for one in bursts if one.domain == domain]
         lines.append(
-            f"{_counted(len(mine), 'burst')} of {domain} again, {clock(mine[0].start)} to {clock(mine[-1].end)}"
+            f"{counted(len(mine), 'burst')} of {domain} again, {clock(mine[0].start)} to {clock(mine[-1].end)}"
         )
     gone = made.beyond if fingerprint is None else made.gone.get(fingerprint, 0)
-    stays = f" {_counted(gone, 'row')} beyond Kafka's retention: not to be brought back." if gone else ""
+    stays = f" {counted(gone, 'row')} beyond Kafka's retention: not to be brought back." if gone else ""
     if not lines:
         return f"Plan: nothing can be done.{stays}" if gone else "Plan: nothing is missing any more."
     seconds = sum(one.rows / RATE[one.warehouse] for one in replays) + BURST_S * len(bursts)
     return f"Plan: {'; '.join(lines)}; about {lasting(max(1, seconds))}.{stays}"
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def _most(contract: Contract) -> int:

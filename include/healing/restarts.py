@@ -39,6 +39,7 @@ class Restarts(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0
     at: datetime | None = None
     rule: str = ""
+    cure: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +56,9 @@ def pause(count: int) -> timedelta:
     return min(LONGEST, timedelta(minutes=count * count + count))
 
 
-def decide(verdicts: Iterable[Verdict], restarts: Restarts, now: datetime) -> Decision | None:
-    """The cure of the first verdict that fires and has one; None where none does.
+def decide(verdicts: Iterable[Verdict], restarts: Restarts, now: datetime, *, failed: bool = True) -> Decision | None:
+    """The cure of the first verdict that fires and has one; None where none does. `failed`: the connector or a task is
+    FAILED; what only does not come to run, as one that no worker has taken, is not helped by a restart of what failed.
 
     A restart that did not bring things back did not help, and says so when the next is due. A verdict that a cause
     explains is not cured here: the cause is elsewhere.
@@ -65,25 +67,28 @@ def decide(verdicts: Iterable[Verdict], restarts: Restarts, now: datetime) -> De
     if ill is None:
         return None
     cure = CURES[ill.rule]
+    if cure is Cure.RESTART_FAILED and not failed:
+        cure = Cure.RESTART_ALL
     tried = restarts.count and restarts.rule == ill.rule
-    failed = f"The {cure} at {restarts.at:%H:%M} UTC did not help. " if tried and restarts.at else ""
+    before = restarts.cure or cure
+    in_vain = f"The {before} at {restarts.at:%H:%M} UTC did not help. " if tried and restarts.at else ""
     if restarts.count >= BUDGET:
-        says = f"{failed}{BUDGET} restarts are used up: Floodgate waits for a person."
+        says = f"{in_vain}{BUDGET} restarts are used up: Floodgate waits for a person."
         return Decision(rule=ill.rule, cure=None, restarts=restarts, says=says)
     if tried and restarts.at is not None and now - restarts.at < SETTLE:
-        return Decision(rule=ill.rule, cure=None, restarts=restarts, says=_sent(cure, restarts.count))
+        return Decision(rule=ill.rule, cure=None, restarts=restarts, says=_sent(before, restarts.count))
     if restarts.at is not None and now - restarts.at < pause(restarts.count):
         due = restarts.at + pause(restarts.count)
-        nth = f"restart {restarts.count + 1} of {BUDGET}"
+        nth = f"Restart {restarts.count + 1} of {BUDGET}"
         says = (
-            f"{failed}{nth} comes at {due:%H:%M} UTC, {lasting(pause(restarts.count).total_seconds())} after the last."
+            f"{in_vain}{nth} comes at {due:%H:%M} UTC, {lasting(pause(restarts.count).total_seconds())} after the last."
         )
         return Decision(rule=ill.rule, cure=None, restarts=restarts, says=says)
-    later = Restarts(count=restarts.count + 1, at=now, rule=ill.rule)
-    return Decision(rule=ill.rule, cure=cure, restarts=later, says=f"{failed}{_sent(cure, later.count)}")
+    later = Restarts(count=restarts.count + 1, at=now, rule=ill.rule, cure=cure)
+    return Decision(rule=ill.rule, cure=cure, restarts=later, says=f"{in_vain}{_sent(cure, later.count)}")
 
 
-def _sent(cure: Cure, count: int) -> str:
+def _sent(cure: str, count: int) -> str:
     return f"{cure[0].upper()}{cure[1:]} sent, {count} of {BUDGET}."
 
 

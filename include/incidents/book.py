@@ -14,7 +14,7 @@ import msgspec
 
 from include.alerts import Severity
 from include.incidents import words
-from include.incidents.incident import Incident, Letter, Silence
+from include.incidents.incident import End, Incident, Letter, Silence
 from include.monitors.verdict import Kind, Verdict
 
 #: A reading that is fine closes an incident; one that fires again within this time goes on in its thread.
@@ -54,12 +54,13 @@ def fold(
     *,
     silences: Iterable[Silence] = (),
     causes: Iterable[str] = (),
+    gone: Iterable[str] = (),
     run: str = "",
 ) -> list[Change]:
     """Changes the book by one reading; gives what changed. Letters to send are in the incidents.
 
-    `causes`: fingerprints that are open in another book. A verdict is fine only where its rule looked: blind ones, and
-    subjects that no verdict speaks of, leave everything as it was.
+    `causes`: fingerprints that are open in another book. `gone`: those whose subject nobody looks at any more. A
+    verdict is fine only where its rule looked: blind ones, and subjects that no verdict speaks of, change nothing.
     """
     given = list(verdicts)
     firing = {verdict.fingerprint for verdict in given if verdict.firing} | set(causes)
@@ -69,10 +70,13 @@ def fold(
     for verdict in given:
         if verdict.kind is Kind.BLIND:
             continue
-        if verdict.firing:
+        if verdict.kind is not Kind.FINE:
             changes += _fires(book, verdict, now, holding, run, explained=verdict.cause in firing)
-        else:
-            changes += _fine(book, verdict, now)
+        if not verdict.firing:
+            found = book.incidents.get(verdict.fingerprint)
+            changes += _ends(found, "lost" if verdict.kind is Kind.LOST else "normal", verdict.normal, now)
+    for name in gone:
+        changes += _ends(book.incidents.get(name), "gone", "", now)
     for incident in book.incidents.values():
         if incident.open and now - incident.told_at >= REMIND and not incident.silenced:
             incident.told_at = now
@@ -130,6 +134,7 @@ def _reopens(incident: Incident, verdict: Verdict, now: datetime, silences: list
     incident.opened_at = incident.seen_at = incident.told_at = now
     incident.since = verdict.since or now
     incident.notes = incident.brought_back = 0
+    incident.end = ""
     incident.silenced = _silenced(verdict.fingerprint, silences, now)
     if not incident.silenced:
         _tell(incident, Letter(kind="reply", message=words.again(incident, now)))
@@ -158,13 +163,12 @@ def _updates(incident: Incident, verdict: Verdict, now: datetime, silences: list
     return []
 
 
-def _fine(book: Book, verdict: Verdict, now: datetime) -> list[Change]:
-    found = book.incidents.get(verdict.fingerprint)
+def _ends(found: Incident | None, end: End, said: str, now: datetime) -> list[Change]:
     if found is None or not found.open:
         return []
-    found.closed_at, found.seen_at = now, now
+    found.closed_at, found.seen_at, found.end = now, now, end
     if not found.silenced or found.thread:
-        message = words.normal(found, verdict.normal, now)
+        message = words.ended(found, end, said, now)
         _tell(found, Letter(kind="reply", message=message))
         _tell(found, Letter(kind="edit", message=words.over(found, message)))
     return [Change("closed", found)]

@@ -10,6 +10,10 @@ import msgspec
 
 from include.alerts import Message, Severity
 
+#: How an incident ended: all is well again, or what is lost stays lost, or nobody looks at its subject any more; empty
+#: while it is open.
+End = Literal["", "normal", "lost", "gone"]
+
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """Something to be told and not yet sent: the thread's first message, a reply, or the first message's new text."""
@@ -52,6 +56,7 @@ class Incident(msgspec.Struct, kw_only=True):
     letters: list[Letter] = []
     notes: int = 0
     brought_back: int = 0
+    end: End = ""
 
     @property
     def fingerprint(self) -> str:

@@ -7,8 +7,8 @@ from datetime import datetime
 import msgspec
 
 from include.alerts import Message, Severity
-from include.alerts.message import clock, lasting
-from include.incidents.incident import Incident, Silence
+from include.alerts.message import clock, counted, lasting
+from include.incidents.incident import End, Incident, Silence
 from include.monitors.verdict import Verdict
 
 RUNBOOKS = "docs/runbooks"
@@ -70,16 +70,16 @@ def still(incident: Incident, now: datetime) -> Message:
     )
 
 
-def normal(incident: Incident, said: str, now: datetime) -> Message:
-    """The last message: how long it took, and what was brought back."""
-    back = f" {incident.brought_back:,} rows were brought back." if incident.brought_back else ""
-    return Message(
-        severity=Severity.NORMAL,
-        word="NORMAL",
-        subject=incident.subject,
-        headline=f"{said or 'It is as it should be again.'}{back} It lasted "
-        f"{lasting((now - incident.since).total_seconds())}.",
-    )
+def ended(incident: Incident, end: End, said: str, now: datetime) -> Message:
+    """The last message: what is so now, what was brought back, how long it took. `said`: what the rule says of it."""
+    word, severity, text = {
+        "lost": ("LOST", incident.severity, f"{incident.headline} {incident.act}".strip()),
+        "gone": ("CLOSED", Severity.INFO, "No contract asks for it any more, so nobody looks at it."),
+    }.get(end, ("NORMAL", Severity.NORMAL, said or "It is as it should be again."))
+    were = f"{counted(incident.brought_back, 'row')} {'was' if incident.brought_back == 1 else 'were'}"
+    back = f" {were} brought back." if incident.brought_back else ""
+    lasted = f" It lasted {lasting((now - incident.since).total_seconds())}."
+    return reply(incident, f"{text}{back}{lasted}", severity=severity, word=word)
 
 
 def over(incident: Incident, said: Message) -> Message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -81,6 +81,25 @@ def by_domain(endpoint: Endpoint, contracts: Iterable[Contract], since: datetime
         if letter.at_ms >= since.timestamp() * 1000:
             found[domains[message.topic() or ""]].append(letter)
     return found
+
+
+def arrived(
+    endpoint: Endpoint, contracts: Iterable[Contract], starts: Mapping[str, int], since: datetime
+) -> tuple[dict[str, list[DeadLetter]], dict[str, int]]:
+    """The letters of these domains that came since a look, and for the next one where each partition ends.
+
+    `starts`: what that look gave, `topic/partition` -> offset. Of a partition that is not in there, the letters of
+    records that are not older than `since`. Raises KafkaError.
+    """
+    domains = {contract.dead_letters: contract.domain for contract in contracts}
+    found: dict[str, list[DeadLetter]] = {domain: [] for domain in domains.values()}
+    known = {(name.rpartition("/")[0], int(name.rpartition("/")[2])): at for name, at in starts.items()}
+    ends: dict[tuple[str, int], int] = {}
+    for message in records(endpoint, *domains, since=since, starts=known, ends=ends) if domains else ():
+        letter, place = _letter(message), (message.topic() or "", message.partition() or 0)
+        if place in known or letter.at_ms >= since.timestamp() * 1000:
+            found[domains[place[0]]].append(letter)
+    return found, {f"{topic}/{number}": at for (topic, number), at in sorted(ends.items())}
 
 
 def rejected(endpoint: Endpoint, contract: Contract) -> Iterator[DeadLetter]:

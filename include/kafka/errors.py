@@ -14,7 +14,14 @@ log = logging.getLogger(__name__)
 
 
 class KafkaError(Exception):
-    """Kafka could not do what was asked; the text says why, and what to do next."""
+    """Kafka could not do what was asked; the text says why, and what to do next.
+
+    `away` is true where no broker answered, or one is ill, so that the same may work later.
+    """
+
+    def __init__(self, text: str, *, away: bool = False) -> None:
+        super().__init__(text)
+        self.away = away
 
 
 def servers(endpoint: Endpoint) -> str:
@@ -41,8 +48,8 @@ class Trouble:
         if cause.code() in _VAGUE:
             # The first clear word is nearer to the cause than the last.
             cause = next((error for error in self.seen if error.code() not in _VAGUE), cause)
-        advice = _ADVICE.get(cause.code(), _unknown)(self.endpoint, cause)
-        return KafkaError(f"{doing}: {advice}")
+        advice = _ADVICE.get(cause.code(), _unknown)
+        return KafkaError(f"{doing}: {advice(self.endpoint, cause)}", away=advice in (_away, _unknown))
 
 
 def topic_missing(topic: str) -> KafkaError:

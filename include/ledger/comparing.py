@@ -71,7 +71,7 @@ def compare(facts: Facts, *, since: datetime, until: datetime) -> tuple[tuple[Ce
             cell.landed[name] += size(common(promise.runs, there.runs))
             cell.copies[name] += sum(there.copies(*run) for run in promise.runs)
             if hole := _hole(name, promise, there.runs, held, facts):
-                holes.append(hole)
+                holes += _parted(hole, facts.extents.get(promise.place, Extent(0, 0, 0)))
 
     def of(name: str, numbers: dict[str, int]) -> int | None:
         return numbers[name] if name in landed else None
@@ -118,9 +118,23 @@ def _hole(warehouse: str, promise: Promise, landed: list[Run], held: list[Run] |
         missing=missing,
         minute=promise.minute,
         produced_at=promise.produced_at,
-        in_kafka=is_whole and extent.first <= ranges[0][0] and ranges[-1][1] < extent.end,
+        in_kafka=is_whole and ranges[-1][1] < extent.end,
         bursts=promise.bursts,
     )
+
+
+def _parted(hole: Hole, extent: Extent) -> list[Hole]:
+    """The hole as it is, or, where retention has taken of it, what is gone and what Kafka can still fill."""
+    gone = tuple(within(hole.ranges, 0, extent.first - 1))
+    if not hole.in_kafka or not gone:
+        return [hole]
+    # Which of the offsets are no events is not known: what is gone is rather told too large than too small.
+    missing = min(hole.missing, size(gone))
+    parts = [msgspec.structs.replace(hole, ranges=gone, missing=missing, in_kafka=False)]
+    if hole.missing > missing:
+        left = tuple(within(hole.ranges, extent.first, hole.ranges[-1][1]))
+        parts.append(msgspec.structs.replace(hole, ranges=left, missing=hole.missing - missing))
+    return parts
 
 
 def _rejections(facts: Facts, promise: Promise) -> list[Rejection]:

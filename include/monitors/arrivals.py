@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ def late(client: Clickhouse, contracts: Iterable[Contract], since: datetime) -> 
     WarehouseError."""
     sql = " union all ".join(
         f"select toString(_topic) as topic, count() as n, "
-        f"countIf({_event_ms(topics[0])} < _timestamp - {contract.late_after_s * 1000}) as late "
+        f"countIf({_its_event_ms(topics)} < _timestamp - {contract.late_after_s * 1000}) as late "
         f"from {LANDING}.`{table}` where _timestamp >= {{since:Int64}} group by topic"
         for contract in contracts
         for table, topics in contract.tables.items()
@@ -58,6 +58,15 @@ def a_minute(client: Clickhouse, topic: Topic, since: datetime, until: datetime)
         {"topic": topic.name, "since": _ms(since), "until": _ms(until)},
     )
     return [(row["minute"].replace(tzinfo=UTC), int(row["n"])) for row in rows]
+
+
+def _its_event_ms(topics: Sequence[Topic]) -> str:
+    """The time of a row's event: topics that share a table may call it by names of their own."""
+    times = {topic.name: _event_ms(topic) for topic in topics}
+    if len(set(times.values())) == 1:
+        return _event_ms(topics[0])
+    cases = ", ".join(f"_topic = '{name}', {time}" for name, time in times.items())
+    return f"multiIf({cases}, null)"
 
 
 def _event_ms(topic: Topic) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from include.alerts import Severity
+from include.alerts.message import counted
 from include.monitors.verdict import Kind, Verdict
 
 #: Records wait and no offset was committed for so long: stalled. Longer than a warehouse takes to restart.
@@ -19,6 +20,8 @@ STALLED = timedelta(seconds=45)
 STALLED_IN_PART = timedelta(minutes=5)
 #: Neither running nor failed nor paused (UNASSIGNED, RESTARTING, no task yet) for so long: failed.
 UNSETTLED = timedelta(seconds=90)
+#: A managed connector that was just made is PROVISIONING for minutes; a restart would only hold it up.
+BEING_MADE = timedelta(minutes=10)
 #: What a place's absence has done to a connector may go on for so long after it: a restart, and a look at what it did.
 SPARED = timedelta(minutes=3)
 
@@ -200,7 +203,7 @@ def _failed(reading: Reading, memory: Memory, now: datetime) -> Verdict:
             facts=facts,
             act="Read the trace; where a setting or the warehouse refuses, no restart helps.",
         )
-    if memory.unsettled_since and now - memory.unsettled_since >= UNSETTLED:
+    if memory.unsettled_since and now - memory.unsettled_since >= _patience(reading):
         return _verdict(
             reading,
             "connector_failed",
@@ -216,6 +219,10 @@ def _failed(reading: Reading, memory: Memory, now: datetime) -> Verdict:
     return _verdict(reading, "connector_failed", Kind.FINE, normal=paused)
 
 
+def _patience(reading: Reading) -> timedelta:
+    return BEING_MADE if "PROVISIONING" in (reading.state, *reading.tasks) else UNSETTLED
+
+
 def _stalled(reading: Reading, memory: Memory, now: datetime) -> Verdict:
     if reading.paused:
         return _verdict(reading, "connector_stalled", Kind.FINE, normal="It is paused on purpose.")
@@ -229,10 +236,10 @@ def _stalled(reading: Reading, memory: Memory, now: datetime) -> Verdict:
             reading,
             "connector_stalled",
             Kind.FIRING,
-            headline=f"It says RUNNING, yet {waiting:,} offsets wait, the first since {since:%H:%M:%S} UTC, and none "
-            "of theirs was committed since.",
+            headline=f"It says RUNNING, yet {counted(waiting, 'offset')} {'waits' if waiting == 1 else 'wait'}, the "
+            f"first since {since:%H:%M:%S} UTC, and none of theirs was committed since.",
             since=since,
-            facts=(("Waiting", f"{waiting:,} offsets in {len(memory.standing)} partitions"),),
+            facts=(("Waiting", f"{counted(waiting, 'offset')} in {counted(len(memory.standing), 'partition')}"),),
             act="See the worker's log and whether the warehouse takes writes.",
         )
     if memory.standing:
@@ -249,7 +256,7 @@ def _lost(reading: Reading, memory: Memory) -> Verdict:
             "offsets_lost",
             Kind.FIRING,
             severity=Severity.WARNING,
-            headline=f"Its group went back by {memory.lost:,} offsets: what had landed is read again.",
+            headline=f"Its group went back by {counted(memory.lost, 'offset')}: what had landed is read again.",
             since=memory.lost_since,
             does="Nothing is to be done: what lands again replaces itself, being keyed by event.",
             act="Find out who reset the group, or whether Kafka forgot it.",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from croniter import croniter  # type: ignore[import-untyped]
 
-from include.alerts.message import clock
+from include.alerts.message import clock, counted
 from include.contracts import Contract
 from include.contracts.loader import PLATFORM
 from include.monitors.verdict import Kind, Verdict
@@ -160,8 +160,8 @@ def _verdict(contract: Contract, missing: list[Span], kind: Kind, now: datetime,
         contract.domain,
         asset,
         kind,
-        headline=f"{_bursts(len(missing))} did not come (schedule {contract.burst.schedule}, at least {floor} rows "
-        "each).",
+        headline=f"{_bursts(len(missing))} did not come (schedule {contract.burst.schedule}, at least "
+        f"{counted(floor, 'row')} each).",
         since=missing[0][1],
         facts=(("Missing", _listed(missing)),),
         does=AGAIN if back else "",

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from include.alerts import Severity
-from include.alerts.message import clock, lasting
+from include.alerts.message import clock, counted, lasting
 from include.contracts import Contract
 from include.ledger.minutes import Hole
+from include.ledger.runs import Run, joined, without
 from include.monitors.verdict import Kind, Verdict
 
 if TYPE_CHECKING:
@@ -51,16 +52,50 @@ def missing(
     now: datetime,
     *,
     idle_at: datetime | None = None,
+    given_up: Mapping[str, list[Run]] | None = None,
 ) -> list[Verdict]:
     """rows_missing and rows_waiting of a domain in a warehouse. `holes`: None where the ledger could not look;
     `committed`: `topic/partition` -> next offset of the sink, None where unknown; `idle_at`: when the sink was last
-    known to take nothing, be it paused on purpose, or ill, or without a place that it needs."""
+    known to take nothing, be it paused on purpose, or ill, or without a place that it needs; `given_up`: what `gone`
+    gave of what was told as lost."""
     if holes is None or committed is None:
         return [_of(rule, contract, warehouse, Kind.BLIND) for rule in ("rows_missing", "rows_waiting")]
-    due = [hole for hole in holes if hole.produced_at <= now - timedelta(seconds=contract.latency_s) - GRACE]
-    lost = [hole for hole in due if passed(hole, committed)]
+    due = _due(contract, holes, now)
+    gone_by = lost(contract, due, committed, now)
     waiting = [hole for hole in due if not passed(hole, committed)]
-    return [_missing(contract, warehouse, lost), _waiting(contract, warehouse, waiting, now, idle_at)]
+    told = [hole for hole in gone_by if is_told(hole, given_up or {})]
+    news = [hole for hole in gone_by if hole not in told]
+    return [
+        _missing(contract, warehouse, news, known=bool(told)),
+        _waiting(contract, warehouse, waiting, now, idle_at),
+    ]
+
+
+def lost(contract: Contract, holes: Iterable[Hole], committed: Mapping[str, int], now: datetime) -> list[Hole]:
+    """Those that are due and that the sink has read past."""
+    return [hole for hole in _due(contract, holes, now) if passed(hole, committed)]
+
+
+def gone(some: Iterable[Hole]) -> dict[str, list[Run]]:
+    """`warehouse/topic/partition` -> the offsets of holes that Kafka cannot fill any more."""
+    found: dict[str, list[Run]] = {}
+    for hole in some:
+        if not hole.in_kafka:
+            found[_place(hole)] = joined([*found.get(_place(hole), ()), *hole.ranges])
+    return found
+
+
+def is_told(hole: Hole, given_up: Mapping[str, list[Run]]) -> bool:
+    """Whether it was told as lost for good."""
+    return not hole.in_kafka and not without(hole.ranges, given_up.get(_place(hole), []))
+
+
+def _place(hole: Hole) -> str:
+    return f"{hole.warehouse}/{hole.topic}/{hole.partition}"
+
+
+def _due(contract: Contract, holes: Iterable[Hole], now: datetime) -> list[Hole]:
+    return [hole for hole in holes if hole.produced_at <= now - timedelta(seconds=contract.latency_s) - GRACE]
 
 
 def passed(hole: Hole, committed: Mapping[str, int]) -> bool:
@@ -68,22 +103,39 @@ def passed(hole: Hole, committed: Mapping[str, int]) -> bool:
     return committed.get(f"{hole.topic}/{hole.partition}", 0) > max(last for _, last in hole.ranges)
 
 
-def _missing(contract: Contract, warehouse: str, lost: list[Hole]) -> Verdict:
+def _missing(contract: Contract, warehouse: str, lost: list[Hole], *, known: bool) -> Verdict:
+    """`known`: others were told as lost for good."""
     name = WAREHOUSES[warehouse]
     if not lost:
-        normal = f"Every event produced is in {name}, once."
-        return _of("rows_missing", contract, warehouse, Kind.FINE, normal=normal)
+        what = "that could be brought back" if known else "produced"
+        return _of("rows_missing", contract, warehouse, Kind.FINE, normal=f"Every event {what} is in {name}, once.")
     rows = sum(hole.missing for hole in lost)
-    gone = sum(hole.missing for hole in lost if not hole.in_kafka)
+    beyond = sum(hole.missing for hole in lost if not hole.in_kafka)
+    was, is_, it = ("was", "is", "it") if rows == 1 else ("were", "are", "them")
+    headline = f"{counted(rows, 'row')} that {was} produced and read by the sink {is_} not in {name}"
+    since = min(hole.produced_at for hole in lost)
+    facts = tuple(_fact(topic, [hole for hole in lost if hole.topic == topic]) for topic in _topics(lost))
+    if all(not hole.in_kafka for hole in lost):
+        return _of(
+            "rows_missing",
+            contract,
+            warehouse,
+            Kind.LOST,
+            headline=f"{headline}, and Kafka no longer has {it}: Floodgate cannot bring {it} back.",
+            since=since,
+            facts=facts,
+            act=f"{'It' if rows == 1 else 'They'} may still be had elsewhere: by a backfill of burst_{contract.domain} "
+            "or from another copy.",
+        )
     return _of(
         "rows_missing",
         contract,
         warehouse,
         Kind.FIRING,
-        headline=f"{rows:,} rows that were produced and read by the sink are not in {name}."
-        + (f" {gone:,} of them are no longer in Kafka." if gone else ""),
-        since=min(hole.produced_at for hole in lost),
-        facts=tuple(_fact(topic, [hole for hole in lost if hole.topic == topic]) for topic in _topics(lost)),
+        headline=f"{headline}."
+        + (f" {beyond:,} of them {'is' if beyond == 1 else 'are'} no longer in Kafka." if beyond else ""),
+        since=since,
+        facts=facts,
         act=f"See who deletes from landing in {name}; `floodgate ledger --domain {contract.domain}` shows the minutes.",
     )
 
@@ -92,7 +144,7 @@ def _waiting(
     contract: Contract, warehouse: str, waiting: list[Hole], now: datetime, idle_at: datetime | None
 ) -> Verdict:
     name, connector = WAREHOUSES[warehouse], f"{warehouse}-{contract.domain}"
-    oldest = min((hole.produced_at for hole in waiting), default=now)
+    oldest, rows = min((hole.produced_at for hole in waiting), default=now), sum(hole.missing for hole in waiting)
     if now - oldest < WAITING:
         return _of("rows_waiting", contract, warehouse, Kind.FINE, normal=f"Rows are in {name} in time again.")
     if idle_at and now - idle_at < WAITING:  # they waited for it; now it has as long as any sink
@@ -103,7 +155,7 @@ def _waiting(
         warehouse,
         Kind.FIRING,
         severity=Severity.WARNING,
-        headline=f"{sum(hole.missing for hole in waiting):,} rows wait for {name}, the oldest for "
+        headline=f"{counted(rows, 'row')} {'waits' if rows == 1 else 'wait'} for {name}, the oldest for "
         f"{lasting((now - oldest).total_seconds())} (promised {contract.latency_s} s).",
         since=oldest,
         facts=tuple(_fact(topic, [hole for hole in waiting if hole.topic == topic]) for topic in _topics(waiting)),
@@ -194,7 +246,8 @@ def rejected(contract: Contract, letters: Mapping[str, int] | None, reasons: Ite
     """rows_rejected: records went to the dead letters in the last minutes. `letters`: topic -> records."""
     if letters is None:
         return _domain("rows_rejected", contract, Kind.BLIND)
-    if not sum(letters.values()):
+    count = sum(letters.values())
+    if not count:
         normal = f"No further record was rejected; those that were wait in {contract.dead_letters}."
         return _domain("rows_rejected", contract, Kind.FINE, normal=normal)
     return _domain(
@@ -202,9 +255,10 @@ def rejected(contract: Contract, letters: Mapping[str, int] | None, reasons: Ite
         contract,
         Kind.FIRING,
         severity=Severity.WARNING,
-        headline=f"{sum(letters.values()):,} records could not land and are in {contract.dead_letters}.",
+        headline=f"{counted(count, 'record')} could not land and {'is' if count == 1 else 'are'} in "
+        f"{contract.dead_letters}.",
         facts=(
-            *((topic, f"{count:,} records") for topic, count in sorted(letters.items()) if count),
+            *((topic, counted(some, "record")) for topic, some in sorted(letters.items()) if some),
             *(("Reason", reason[:200]) for reason in list(reasons)[:4]),
         ),
         does="Good records around them land.",
@@ -215,7 +269,7 @@ def rejected(contract: Contract, letters: Mapping[str, int] | None, reasons: Ite
 def _fact(topic: str, holes: list[Hole]) -> tuple[str, str]:
     first, last = min(hole.minute for hole in holes), max(hole.minute for hole in holes)
     span = clock(first) if first == last else f"{clock(first)} to {last:%H:%M}"
-    return topic, f"{sum(hole.missing for hole in holes):,} rows, {span}"
+    return topic, f"{counted(sum(hole.missing for hole in holes), 'row')}, {span}"
 
 
 def _topics(holes: list[Hole]) -> list[str]:

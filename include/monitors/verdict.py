@@ -19,6 +19,7 @@ RULES = (
     "marts_held",
     "offsets_lost",
     "place_away",
+    "place_refuses",
     "rows_late",
     "rows_missing",
     "rows_rejected",
@@ -31,11 +32,13 @@ RULES = (
 
 
 class Kind(enum.StrEnum):
-    """`blind`: could not look. It opens nothing and closes nothing."""
+    """`blind`: could not look. It opens nothing and closes nothing. `lost`: nobody here can set it right, so it is told
+    and over at once, and not as normal again."""
 
     FINE = "fine"
     FIRING = "firing"
     BLIND = "blind"
+    LOST = "lost"
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,16 +20,21 @@ from include.contracts.loader import PLATFORM
 from include.incidents import Book, Change, Incident, Silence, fold
 from include.incidents.incident import Thread
 from include.incidents.words import silence_ended
+from include.monitors.generators import TOGETHER
 from include.monitors.verdict import Verdict
 from include.operators.assets import INCIDENTS, SILENCES
 from include.operators.endpoints import endpoint
 from include.operators.notices import run_link, tell
-from include.operators.stores import keep, plain, recall
+from include.operators.stores import SILENCED, keep, plain, recall
+
+#: A look speaks of every subject of its rules, if only to say that it was blind; but not of every run that is in time,
+#: and of all generators together only where it could look.
+SELDOM = "deadline_missed"
 
 log = logging.getLogger(__name__)
 
-#: Keys in state stores: a watch's book, the incidents that concern an asset, the silences.
-BOOK, CONCERN, SILENCED = "incidents", "incident", "silences"
+#: Keys in state stores: a watch's book, the incidents that concern an asset.
+BOOK, CONCERN = "incidents", "incident"
 
 
 class Desk:
@@ -49,9 +54,22 @@ class Desk:
         book = recall(self._stores[home], BOOK, Book, Book())
         return {name for name, incident in book.incidents.items() if incident.open}
 
-    def report(self, verdicts: Iterable[Verdict], now: datetime, *, causes: Iterable[str] = ()) -> list[Change]:
-        """Takes a reading's verdicts into the book; nothing is sent or kept before `close`."""
-        return fold(self.book, verdicts, now, silences=self._silences, causes=causes, run=self._run)
+    def report(
+        self, verdicts: Iterable[Verdict], now: datetime, *, causes: Iterable[str] = (), all_of_it: bool = False
+    ) -> list[Change]:
+        """Takes a reading's verdicts into the book; nothing is sent or kept before `close`. `all_of_it`: they speak of
+        every subject there is, so that what is open and not among them has lost its subject."""
+        given = list(verdicts)
+        gone = self._gone({verdict.fingerprint for verdict in given}) if all_of_it else []
+        return fold(self.book, given, now, silences=self._silences, causes=causes, gone=gone, run=self._run)
+
+    def _gone(self, told: set[str]) -> list[str]:
+        """Of what is open, that of which a look does not speak any more: its contract, or its topic, was removed."""
+        return [
+            name
+            for name, incident in self.book.incidents.items()
+            if incident.open and name not in told and incident.rule != SELDOM and incident.subject != TOGETHER
+        ]
 
     def close(self, changes: list[Change]) -> None:
         """Sends what is to be sent, keeps the book, tells the assets concerned; raises nothing of Slack's."""

@@ -9,9 +9,11 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from include.contracts import load
+from include.incidents import Silence
 from include.operators import assets
 from include.operators.endpoints import WAREHOUSES, endpoint
 from include.operators.notices import run_link, tell
+from include.operators.stores import SILENCED, recall
 
 #: Keys in the state store of the marts' asset: since when they are held and where that was told; what was warned of.
 HELD, _WARNED = "held", "warned"
@@ -37,7 +39,7 @@ class Gate(BaseOperator):
     ui_color = "#ffd7d7"
 
     def __init__(self, *, warehouse: str, domain: str, **kwargs: Any) -> None:
-        super().__init__(inlets=[assets.marts(warehouse, domain)], **kwargs)
+        super().__init__(inlets=[assets.marts(warehouse, domain), assets.SILENCES], **kwargs)
         self.warehouse = warehouse
         self.domain = domain
 
@@ -48,6 +50,7 @@ class Gate(BaseOperator):
         result = runner.run(self.domain, self.warehouse, endpoint(WAREHOUSES[self.warehouse]), run_id=context["run_id"])
         context["ti"].xcom_push(key="return_value", value=result.to_json())
         memory = context["asset_state_store"][assets.marts(self.warehouse, self.domain)]
+        self._silences = context["asset_state_store"][assets.SILENCES]
         link = run_link(context["dag"].dag_id, context["run_id"])
         now = datetime.now(UTC)
         memory.set(VERDICT, verdict(result, now))
@@ -61,10 +64,20 @@ class Gate(BaseOperator):
 
         held = memory.get(HELD) or {"since": now.isoformat()}
         message = words.held(result, datetime.fromisoformat(held["since"]), link)
-        if "thread" not in held and (thread := tell(load(self.domain), message)):
+        held["silenced"] = self._silenced(now)
+        if "thread" not in held and not held["silenced"] and (thread := tell(load(self.domain), message)):
             held["thread"] = thread
-        memory.set(HELD, held)  # without a thread it is told again by the next run: Slack may be back then
+        # Without a thread it is told by the next run: Slack may be back then, or the silence over.
+        memory.set(HELD, held)
         raise Held(f"{message.subject}: {message.headline} The marts stay as they were.")
+
+    def _silenced(self, now: datetime) -> str:
+        """Why a person does not want to hear of it now; empty where none said so. It holds all the same."""
+        from include.expectations.words import RULE
+
+        silences = recall(self._silences, SILENCED, list[Silence], [])
+        incident = f"{RULE}:{self.domain}@{self.warehouse}"
+        return next((one.reason for one in silences if one.covers(incident, now)), "")
 
     def _release(self, memory: Any, result: Any, now: datetime) -> None:
         from include.expectations import words

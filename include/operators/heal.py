@@ -13,6 +13,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException
 
+from include.alerts.message import counted as counted_as
 from include.connections import KAFKA
 from include.contracts import load
 from include.healing.plan import NAMES, Gap, Plan, plan, words
@@ -117,7 +118,7 @@ class ReplayRows(BaseOperator):
                 )
             sent[step.fingerprint] = sent.get(step.fingerprint, 0) + count
         for fingerprint, count in sent.items():
-            _say(context, fingerprint, "curing", f"{count:,} rows were sent again.", datetime.now(UTC))
+            _say(context, fingerprint, "curing", f"{counted_as(count, 'row')} sent again.", datetime.now(UTC))
         return sent
 
 
@@ -149,8 +150,9 @@ class Recount(BaseOperator):
         for replay in made.replays:
             count = counted[replay.fingerprint]
             count["brought_back"] += replay.rows
-        for count in counted.values():
-            count["brought_back"] = max(0, count["brought_back"] - (count["missing"] if made.replays else 0))
+        for name, count in counted.items():
+            in_vain = max(0, count["missing"] - made.gone.get(name, 0)) if made.replays else 0
+            count["brought_back"] = max(0, count["brought_back"] - in_vain)
         self.log.info("%s", counted)
         return counted
 
@@ -181,7 +183,9 @@ class Report(BaseOperator):
         counted = ti.xcom_pull(task_ids="recount")
         said: dict[str, str] = {}
         for gap in made.gaps:
-            state, text = _ended(gap, counted, dry=dry, refused=_refused(context))
+            state, text = _ended(
+                gap, counted, beyond=made.gone.get(gap.fingerprint, 0), dry=dry, refused=_refused(context)
+            )
             said[gap.fingerprint] = text
             if gap.fingerprint and not dry:
                 back = (counted or {}).get(gap.fingerprint, {}).get("brought_back", 0)
@@ -198,7 +202,10 @@ class Report(BaseOperator):
         return "failed" in states.values() or "upstream_failed" in states.values()
 
 
-def _ended(gap: Gap, counted: dict[str, dict[str, int]] | None, *, dry: bool, refused: bool) -> tuple[str, str]:
+def _ended(
+    gap: Gap, counted: dict[str, dict[str, int]] | None, *, beyond: int, dry: bool, refused: bool
+) -> tuple[str, str]:
+    """`beyond`: rows that Kafka no longer has, which no further try would bring back."""
     if dry:
         return "done", "Dry run: nothing was done."
     if refused:
@@ -206,9 +213,10 @@ def _ended(gap: Gap, counted: dict[str, dict[str, int]] | None, *, dry: bool, re
     if counted is None or gap.fingerprint not in counted:
         return "failed", "Healing did not get to its end: see the run."
     count = counted[gap.fingerprint]
-    what = f"rows in {NAMES[gap.warehouse]}" if gap.kind == "rows" else "windows"
-    text = f"Recount: {count['missing']:,} {what} missing, {count['brought_back']:,} rows brought back."
-    return ("failed" if count["missing"] else "done"), text
+    missing = counted_as(count["missing"], "row" if gap.kind == "rows" else "window")
+    where = f" in {NAMES[gap.warehouse]}" if gap.kind == "rows" else ""
+    text = f"Recount: {missing}{where} missing, {counted_as(count['brought_back'], 'row')} brought back."
+    return ("failed" if count["missing"] > beyond else "done"), text
 
 
 def _gaps(context: Any, now: datetime) -> tuple[Gap, ...]:

@@ -51,10 +51,10 @@ class EnsureLanding(BaseOperator):
                     client.command(statement)
             after = _columns(client)
             unordered = clickhouse_unordered(client) if self.warehouse == "clickhouse" else []
-            for table in unordered:
-                client.command(clickhouse_order(table))
+            for table, projection in unordered:
+                client.command(clickhouse_order(table, projection))
         changed = [f"made landing.{table}" for table in sorted(after.keys() - before.keys())]
-        changed += [f"put the rows of landing.{table} in the order of time as well" for table in unordered]
+        changed += [f"put the rows of landing.{table} in the order of time as well" for table in dict(unordered)]
         changed += [
             f"drift: landing.{table} lacks {', '.join(sorted(missing))}; add with `alter table`, or drop the table and "
             "start this DAG again"

@@ -9,10 +9,12 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowException
 
 from include.connections import KAFKA
+from include.connectors.client import ConnectError
 from include.contracts import Contract, load
 from include.healing.plan import Gap
 from include.monitors import rows
 from include.operators.endpoints import WAREHOUSES, endpoint
+from include.operators.read_on import committed
 from include.operators.watermark import connect
 
 
@@ -22,12 +24,12 @@ def lost(gap: Gap, now: datetime) -> list[Any]:
     assert gap.since is not None  # noqa: S101 - of rows
     contract = load(gap.domain)
     found = _ledger([contract], gap.since - timedelta(minutes=1), now)
-    committed = _committed(contract, gap.warehouse)
-    return [
-        hole
-        for hole in found.holes
-        if hole.warehouse == gap.warehouse and hole.minute >= gap.since and rows.passed(hole, committed)
-    ]
+    some = [hole for hole in found.holes if hole.warehouse == gap.warehouse and hole.minute >= gap.since]
+    try:
+        read = committed(contract, gap.warehouse) if some else {}
+    except ConnectError as error:
+        raise AirflowException(f"cannot tell how far the sink has read: {error}") from None
+    return [hole for hole in some if rows.passed(hole, read)]
 
 
 def _ledger(contracts: Iterable[Contract], since: datetime, now: datetime) -> Any:
@@ -38,15 +40,6 @@ def _ledger(contracts: Iterable[Contract], since: datetime, now: datetime) -> An
     if found.blind:
         raise AirflowException(f"cannot count: {'; '.join(f'{place}: {why}' for place, why in found.blind.items())}")
     return found
-
-
-def _committed(contract: Contract, warehouse: str) -> dict[str, int]:
-    from include.connectors.render import names
-    from include.kafka.progress import progress
-
-    group = f"connect-{names(contract)[warehouse]}"
-    found = progress(endpoint(KAFKA), {group: [topic.name for topic in contract.topics]})[group]
-    return {f"{topic}/{number}": at for (topic, number), (at, _) in found.items()}
 
 
 def produced(contract: Contract, since: datetime) -> dict[datetime, int]:

@@ -6,6 +6,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+#: Key of the silences, in the store of their asset.
+SILENCED = "silences"
+
 Kept = TypeVar("Kept")
 
 

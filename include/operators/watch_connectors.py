@@ -17,8 +17,10 @@ from include.monitors import Verdict, connectors, places, watches
 from include.operators import assets
 from include.operators.desk import Desk
 from include.operators.endpoints import WAREHOUSES, endpoint
+from include.operators.read_on import groups
+from include.operators.read_on import statuses as statuses_of
 from include.operators.stores import keep, recall
-from include.operators.watching import MEMORY, answers, beat, beat_of, paused, second_look
+from include.operators.watching import MEMORY, beat, beat_of, blamed, paused, second_look
 
 #: Every connector the contracts ask for: name -> (contract, warehouse).
 Wanted = dict[str, tuple[Contract, str]]
@@ -37,6 +39,7 @@ class _Memory(msgspec.Struct, frozen=True, kw_only=True):
     look: connectors.Memory = connectors.Memory()
     restarts: Restarts = Restarts()
     excused: dict[str, datetime] = {}
+    group: str = ""
 
 
 class WatchConnectors(BaseOperator):
@@ -58,12 +61,13 @@ class WatchConnectors(BaseOperator):
         memory: dict[str, _Memory] = recall(store, MEMORY, dict[str, _Memory], {})
         desk = Desk(context, assets.WATCH_CONNECTORS)
         causes = desk.others(assets.WATCH_INGESTION)
-        statuses, away = second_look({"connect": self._statuses}, self.log)
-        progress, _ = self._progress(everything)
+        statuses, troubles = second_look({"connect": self._statuses}, self.log)
+        known = groups(everything, statuses["connect"], {name: one.group for name, one in memory.items()})
+        progress = self._progress(everything, known)
         now = datetime.now(UTC)
-        verdicts = [places.judge("connect", away.get("connect")), self._other_watch(context, now)]
+        verdicts = [*places.judge("connect", troubles.get("connect")), self._other_watch(context, now)]
         kept: dict[str, _Memory] = {}
-        readings = [_reading(name, *of, statuses["connect"], progress) for name, of in everything.items()]
+        readings = [_reading(name, *of, statuses["connect"], progress, known[name]) for name, of in everything.items()]
         for reading in self._second(readings, memory):
             name, warehouse = reading.name, reading.warehouse
             before = memory.get(name, _Memory())
@@ -71,14 +75,14 @@ class WatchConnectors(BaseOperator):
             found = [self._explained(verdict, warehouse, causes) for verdict in found]
             moved = look.moved
             restarts = Restarts() if proven(found, moved=moved) else before.restarts
-            if decision := decide(found, restarts, now):
+            if decision := decide(found, restarts, now, failed=reading.failed):
                 decision = self._cured(name, decision, everything)
                 restarts = decision.restarts
                 found = [_answered(verdict, decision) for verdict in found]
             told, excused = connectors.spared(found, before.excused, now)
             verdicts += told
-            kept[name] = _Memory(look=look, restarts=restarts, excused=excused)
-        changes = desk.report(verdicts, now, causes=causes)
+            kept[name] = _Memory(look=look, restarts=restarts, excused=excused, group=known[name])
+        changes = desk.report(verdicts, now, causes=causes, all_of_it=True)
         desk.close(changes)
         keep(store, MEMORY, kept)
         beat(context, assets.WATCH_CONNECTORS, now)
@@ -87,27 +91,19 @@ class WatchConnectors(BaseOperator):
         return {"verdicts": len(verdicts), "firing": firing, "changes": len(changes)}
 
     def _statuses(self) -> dict[str, Any]:
-        from include.connectors.client import ConnectClient
+        return dict(statuses_of(wanted()))
 
-        async def ask() -> dict[str, Any]:
-            async with ConnectClient(endpoint(CONNECT), timeout_s=10) as connect:
-                return dict(await connect.statuses())
-
-        return asyncio.run(ask())
-
-    def _progress(self, everything: Wanted) -> tuple[dict[str, Any] | None, str]:
+    def _progress(self, everything: Wanted, known: dict[str, str]) -> dict[str, Any] | None:
         from include.kafka.errors import KafkaError
         from include.kafka.progress import progress, reachable
 
-        groups = {
-            f"connect-{name}": [topic.name for topic in contract.topics] for name, (contract, _) in everything.items()
-        }
+        wanted = {known[name]: [topic.name for topic in contract.topics] for name, (contract, _) in everything.items()}
         try:
             reachable(endpoint(KAFKA))
-            return progress(endpoint(KAFKA), groups), ""
+            return progress(endpoint(KAFKA), wanted)
         except KafkaError as error:
             self.log.warning("%s", error)
-            return None, str(error)
+            return None
 
     def _second(self, readings: list[connectors.Reading], memory: dict[str, _Memory]) -> list[connectors.Reading]:
         """Looks into Kafka at what seems to stand still: a record, or only the mark of a transaction? Sinks of one
@@ -139,13 +135,10 @@ class WatchConnectors(BaseOperator):
         """A sink that fails or stands because of what it hangs on is not blamed, nor restarted."""
         if not verdict.firing or verdict.rule == "offsets_lost":
             return verdict
-        for place in ("connect", "kafka", warehouse):
-            if places.away(place) in causes:
-                return msgspec.structs.replace(verdict, cause=places.away(place))
-        if not answers(warehouse):
-            causes.add(places.away(warehouse))  # the other watch will tell it
-            return msgspec.structs.replace(verdict, cause=places.away(warehouse))
-        return verdict
+        cause = places.cause(causes, "connect", "kafka", warehouse) or blamed(warehouse)
+        if cause:
+            causes.add(cause)  # of a warehouse the other watch will tell it
+        return msgspec.structs.replace(verdict, cause=cause)
 
     def _cured(self, name: str, decision: Decision, everything: Wanted) -> Decision:
         from include.connectors.client import ConnectError
@@ -179,10 +172,15 @@ def _answered(verdict: Verdict, decision: Decision) -> Verdict:
 
 
 def _reading(
-    name: str, contract: Contract, warehouse: str, statuses: dict[str, Any] | None, progress: dict[str, Any] | None
+    name: str,
+    contract: Contract,
+    warehouse: str,
+    statuses: dict[str, Any] | None,
+    progress: dict[str, Any] | None,
+    group: str,
 ) -> connectors.Reading:
     status = (statuses or {}).get(name)
-    places = None if progress is None else progress[f"connect-{name}"]
+    places = None if progress is None else progress[group]
     return connectors.Reading(
         name=name,
         domain=contract.domain,

@@ -11,12 +11,14 @@ from airflow.sdk import BaseOperator
 
 from include.connections import KAFKA
 from include.contracts import Contract, all_contracts, domains, load
-from include.monitors import Kind, Verdict, connectors, generators, places, rows, runs, sequence
-from include.operators import assets
+from include.monitors import Verdict, generators, places, rows, runs, sequence
+from include.operators import assets, rejections
 from include.operators.airflow_look import AirflowLook
 from include.operators.desk import Desk
 from include.operators.endpoints import WAREHOUSES, endpoint
 from include.operators.healings import ask, progress
+from include.operators.missing_rows import Memory as Missing
+from include.operators.missing_rows import MissingRows, Sink
 from include.operators.stores import keep, recall
 from include.operators.watching import MEMORY, beat, paused, second_look
 
@@ -30,22 +32,15 @@ SOON_S = 15
 AFTERMATH = timedelta(minutes=5)
 
 
-class _Sink(msgspec.Struct, kw_only=True):
-    """Of what the other watch keeps of a connector, the part that is of use here."""
-
-    look: connectors.Memory = connectors.Memory()
-
-
 class _Memory(msgspec.Struct, kw_only=True):
-    """What is kept from look to look. `oldest`: the earliest row that was missing and may still be. `idle`: connector,
-    and when it was last known to take nothing. `repeats`: domain, and since when its events come again.
-    `in_order`: domain, and from when on its windows came in order."""
+    """What is kept from look to look. `repeats`: domain, and since when its events come again. `in_order`: domain, and
+    from when on its windows came in order."""
 
     generators: dict[str, generators.Memory] = {}
     together: bool = False
     runs: dict[str, runs.Memory] = {}
-    oldest: datetime | None = None
-    idle: dict[str, datetime] = {}
+    letters: list[rejections.Mark] = []
+    rows: Missing = msgspec.field(default_factory=Missing)
     repeats: dict[str, datetime] = {}
     in_order: dict[str, datetime] = {}
     away_at: datetime | None = None
@@ -69,7 +64,7 @@ class WatchIngestion(BaseOperator):
         causes = desk.others(assets.WATCH_CONNECTORS)
         verdicts = look.all(causes)
         progress(context, desk.book)
-        changes = desk.report(verdicts, look.now, causes=causes)
+        changes = desk.report(verdicts, look.now, causes=causes, all_of_it=True)
         look.airflow.adopt(desk.book)
         ask(context, desk.book, verdicts, look.gaps(), look.now)
         desk.expire(look.now)
@@ -103,17 +98,21 @@ class _Look:
     def all(self, causes: set[str]) -> list[Verdict]:
         """Every verdict of this minute."""
         asked = {"kafka": self._kafka, **{name: self._warehouse(name) for name in WAREHOUSES}}
-        found, away = second_look(asked, self.log)
+        found, troubles = second_look(asked, self.log)
         made = self._generators(found["kafka"])
+        if found["kafka"] is not None:
+            self.memory.letters = found["kafka"][1].marks
         owed = self._owed()
-        verdicts = [places.judge(name, away.get(name), owed=owed if name == "kafka" else "") for name in asked]
+        verdicts: list[Verdict] = []
+        for name in asked:
+            verdicts += places.judge(name, troubles.get(name), owed=owed if name == "kafka" else "")
         gone = causes | {verdict.fingerprint for verdict in verdicts if verdict.firing}
         verdicts += [self._because(verdict, gone, "kafka") for verdict in made]
         verdicts += self._rows(found, gone)
-        if any(verdict.firing for verdict in verdicts if verdict.rule == places.RULE):
+        if places.cause(gone, *asked):
             self.memory.away_at = self.now
         aftermath = self.memory.away_at is not None and self.now - self.memory.away_at < AFTERMATH
-        away_now = aftermath or any(cause.startswith(f"{places.RULE}:") for cause in gone)
+        away_now = aftermath or bool(places.cause(gone, *places.NAMES))
         verdicts += self.airflow.failures(self.memory.runs, away=away_now)
         verdicts += self.airflow.signs_of_life()
         firing = {verdict.fingerprint for verdict in verdicts if verdict.firing}
@@ -123,7 +122,7 @@ class _Look:
         """Fingerprint -> what DAG heal is to be asked for."""
         gaps: dict[str, dict[str, Any]] = {}
         for (domain, warehouse), holes in self.holes.items():
-            since = min(hole.minute for hole in holes)
+            since = min(hole.minute for hole in holes if hole.in_kafka)
             gaps[f"rows_missing:{rows.subject(domain, warehouse)}"] = {
                 "kind": "rows", "domain": domain, "warehouse": warehouse, "since": since.isoformat()
             }  # fmt: skip
@@ -141,9 +140,9 @@ class _Look:
             gap["windows"][domain] = windows
         return gaps
 
-    def _kafka(self) -> tuple[dict[Any, Any], dict[str, dict[str, int]], dict[str, list[str]]]:
+    def _kafka(self) -> tuple[dict[Any, Any], rejections.Rejected]:
         """Receipts since the first window that may be missing, and who was rejected lately, and why."""
-        from include.kafka import dead_letters, receipts
+        from include.kafka import receipts
         from include.kafka.progress import reachable
 
         kafka = endpoint(KAFKA)
@@ -151,15 +150,7 @@ class _Look:
         whole = [one.whole_until for one in self.memory.generators.values() if one.whole_until]
         since = min([*whole, self.now - LOOK_BACK]) - timedelta(minutes=2)
         made = receipts.read(kafka, since=since)
-        letters: dict[str, dict[str, int]] = {}
-        reasons: dict[str, list[str]] = {}
-        for domain, found in dead_letters.by_domain(kafka, self.contracts, self.now - LATELY).items():
-            places_of = {letter.place for letter in found}
-            letters[domain] = {
-                topic: sum(place[0] == topic for place in places_of) for topic in {place[0] for place in places_of}
-            }
-            reasons[domain] = sorted({letter.reason for letter in found})
-        return made, letters, reasons
+        return made, rejections.look(kafka, self.contracts, self.memory.letters, self.now, LATELY)
 
     def _warehouse(self, name: str) -> Callable[[], dict[str, rows.Arrivals]]:
         from include.monitors import arrivals
@@ -201,34 +192,23 @@ class _Look:
     def _rows(self, found: dict[str, Any], gone: set[str]) -> list[Verdict]:
         ledger = self._ledger() if found["kafka"] is not None else None
         others = self.context["asset_state_store"][assets.WATCH_CONNECTORS]
-        sinks = recall(others, MEMORY, dict[str, _Sink], {})
+        sinks = recall(others, MEMORY, dict[str, Sink], {})
+        look = MissingRows(ledger, sinks, self.memory.rows, gone, self.now, self.log)
         verdicts = []
         for contract in self.contracts:
             for warehouse in WAREHOUSES:
-                holes = None
-                if ledger is not None and found[warehouse] is not None and not {"kafka", warehouse} & set(ledger.blind):
-                    mine = (contract.domain, warehouse)
-                    holes = [hole for hole in ledger.holes if (hole.domain, hole.warehouse) == mine]
-                committed = self._committed(contract, warehouse) if holes else {}
-                idle_at = self._idle(f"{warehouse}-{contract.domain}", warehouse, gone, sinks)
-                made = rows.missing(contract, warehouse, holes, committed, self.now, idle_at=idle_at)
-                if made[0].firing and holes and committed is not None:
-                    lost = [hole for hole in holes if rows.passed(hole, committed)]
-                    self.holes[contract.domain, warehouse] = lost
+                made = look.judge(contract, warehouse, looked=found[warehouse] is not None)
                 verdicts += [self._because(verdict, gone, "kafka", "connect", warehouse) for verdict in made]
             verdicts += self._arrived(contract, found)
             verdicts += self._numbered(contract, found, ledger)
-        missing = [hole.produced_at for holes in self.holes.values() for hole in holes]
-        if any(one.rule == "rows_missing" and one.kind is Kind.BLIND for one in verdicts):
-            missing += [self.memory.oldest] if self.memory.oldest else []  # who could not look forgets nothing
-        self.memory.oldest = min(missing, default=None)
+        self.holes, self.memory.rows = look.holes, look.remembered()
         return verdicts
 
     def _arrived(self, contract: Contract, found: dict[str, Any]) -> list[Verdict]:
         """Of the last minutes; without Kafka nobody knows what was produced on purpose."""
         if found["kafka"] is None:
             return [rows.late(contract, None), rows.twice(contract, None), rows.rejected(contract, None)]
-        made, letters, reasons = found["kafka"]
+        made, letters = found["kafka"]
         made, lately = made.values(), self.now - LATELY
         landed = _of(contract, found["snowflake"])
         again = self.memory.repeats.setdefault(contract.domain, self.now)
@@ -237,7 +217,7 @@ class _Look:
         once = rows.largest(contract, made, lately) if self.now - again <= LATELY + timedelta(minutes=1) else 0
         expected = rows.backfilled(contract, made, lately)
         late = rows.late(contract, _of(contract, found["clickhouse"]), expected=expected)
-        rejected = rows.rejected(contract, letters[contract.domain], reasons[contract.domain])
+        rejected = rows.rejected(contract, letters.counts[contract.domain], letters.reasons[contract.domain])
         return [late, rows.twice(contract, landed, expected=once), rejected]
 
     def _numbered(self, contract: Contract, found: dict[str, Any], ledger: Any) -> list[Verdict]:
@@ -262,36 +242,15 @@ class _Look:
         from include.ledger import minutes
         from include.operators.watermark import connect
 
-        since = min([self.now - LOOK_BACK, *([self.memory.oldest] if self.memory.oldest else [])])
+        since = min([self.now - LOOK_BACK, *([self.memory.rows.oldest] if self.memory.rows.oldest else [])])
         clients = {name: (lambda name=name: connect(name, "watch_ingestion")) for name in WAREHOUSES}
         return minutes.read(
             endpoint(KAFKA), clients, self.contracts, since=since - timedelta(minutes=1), until=self.now
         )
 
-    def _committed(self, contract: Contract, warehouse: str) -> dict[str, int] | None:
-        from include.connectors.render import names
-        from include.kafka.errors import KafkaError
-        from include.kafka.progress import progress as read_on
-
-        group = f"connect-{names(contract)[warehouse]}"
-        try:
-            found = read_on(endpoint(KAFKA), {group: [topic.name for topic in contract.topics]})[group]
-        except KafkaError as error:
-            self.log.warning("%s", error)
-            return None
-        return {f"{topic}/{number}": at for (topic, number), (at, _) in found.items()}
-
     def _because(self, verdict: Verdict, gone: set[str], *on: str) -> Verdict:
-        cause = next((places.away(place) for place in on if places.away(place) in gone), "")
+        cause = places.cause(gone, *on)
         return msgspec.structs.replace(verdict, cause=cause) if cause and verdict.firing else verdict
-
-    def _idle(self, name: str, warehouse: str, gone: set[str], sinks: dict[str, _Sink]) -> datetime | None:
-        """When a sink last took nothing, for a known reason: rows that waited for it are no news of their own."""
-        ill = {f"connector_{state}:{name}" for state in ("failed", "stalled", "missing")}
-        away = {places.away(place) for place in ("kafka", "connect", warehouse)}
-        if (ill | away) & gone or sinks.get(name, _Sink()).look.paused:
-            self.memory.idle[name] = self.now
-        return self.memory.idle.get(name)
 
 
 def _of(contract: Contract, found: dict[str, rows.Arrivals] | None) -> list[rows.Arrivals] | None:

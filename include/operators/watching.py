@@ -12,6 +12,8 @@ from airflow.sdk import Asset
 
 from include.connections import ConnectionMissing
 from include.connectors.client import ConnectError
+from include.monitors import places
+from include.monitors.places import Trouble
 from include.operators.endpoints import WAREHOUSES, endpoint
 from include.warehouses import WarehouseError
 
@@ -27,45 +29,50 @@ def second_look(
     *,
     again_s: float = AGAIN_S,
     sleep: Callable[[float], None] = time.sleep,
-) -> tuple[dict[str, Any], dict[str, str]]:
+) -> tuple[dict[str, Any], dict[str, Trouble]]:
     """What each look found, None where two did not, and why they did not; a restart between two minutes is nobody's
     business. All at once, for each may wait for its time-out."""
-    found, reasons = _all(looks)
-    if reasons:
-        log.warning("%s; looking again in %.0f s", "; ".join(reasons.values()), again_s)
+    found, troubles = _all(looks)
+    if troubles:
+        log.warning("%s; looking again in %.0f s", "; ".join(one.reason for one in troubles.values()), again_s)
         sleep(again_s)
-        later, reasons = _all({name: looks[name] for name in reasons})
+        later, troubles = _all({name: looks[name] for name in troubles})
         found |= later
-    return found, reasons
+    return found, troubles
 
 
-def _all(looks: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, Any], dict[str, str]]:
+def _all(looks: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, Any], dict[str, Trouble]]:
     from include.kafka.errors import KafkaError
 
     expected = (ConnectError, WarehouseError, KafkaError, ConnectionMissing)
     found: dict[str, Any] = dict.fromkeys(looks)
-    reasons: dict[str, str] = {}
+    troubles: dict[str, Trouble] = {}
     with ThreadPoolExecutor(max_workers=max(1, len(looks))) as pool:
         asked = {name: pool.submit(look) for name, look in looks.items()}
         for name, answer in asked.items():
             try:
                 found[name] = answer.result()
             except expected as error:
-                reasons[name] = str(error)
-    return found, reasons
+                troubles[name] = _trouble(error)
+    return found, troubles
 
 
-def answers(warehouse: str) -> bool:
-    """Whether a warehouse answers one small question now."""
+def _trouble(error: Exception) -> Trouble:
+    # A connection that is missing is no absence either: nobody was asked.
+    return Trouble(str(error), away=bool(getattr(error, "away", False)))
+
+
+def blamed(warehouse: str) -> str:
+    """The fingerprint of what is wrong with a warehouse, empty where it answers one small question now."""
     from include.warehouses import clickhouse, snowflake
 
     module: Any = {"clickhouse": clickhouse, "snowflake": snowflake}[warehouse]
     try:
         with module.connect(endpoint(WAREHOUSES[warehouse]), run_id="watch", timeout_s=10) as client:
             client.query("select 1 as one")
-    except (WarehouseError, ConnectionMissing):
-        return False
-    return True
+    except (WarehouseError, ConnectionMissing) as error:
+        return places.causes(warehouse)[0 if _trouble(error).away else 1]
+    return ""
 
 
 def beat(context: Any, asset: Asset, now: datetime) -> None:

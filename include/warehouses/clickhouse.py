@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from include.connections import Endpoint
-from include.warehouses.errors import WarehouseError
+from include.warehouses.errors import PREPARE, WarehouseError, rights
 
 #: ClickHouse's own defaults: native 9000 and HTTP 8123, with TLS 9440 and 8443. The plugin hands every extra of the
 #: connection to the native client, so the HTTP port has no place there; servers that moved both keep the distance.
@@ -90,6 +90,12 @@ def connect(endpoint: Endpoint, *, run_id: str = "", timeout_s: int = 60) -> Cli
     return Clickhouse(client, endpoint)
 
 
+_DOES = {
+    **dict.fromkeys(("UNKNOWN_TABLE", "UNKNOWN_DATABASE", "UNKNOWN_IDENTIFIER"), PREPARE),
+    "ACCESS_DENIED": "{let}",
+}
+
+
 @contextmanager
 def _told(endpoint: Endpoint) -> Iterator[None]:
     from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
@@ -109,4 +115,6 @@ def _told(endpoint: Endpoint) -> Iterator[None]:
                 f"({text[:200]})",
                 away=True,
             ) from None
-        raise WarehouseError(f"{where}: {text[:600]}") from None
+        does = next((does for code, does in _DOES.items() if f"({code})" in text), None)
+        advice = f"; {does.format(let=rights(endpoint.conn_id, endpoint.login))}" if does else ""
+        raise WarehouseError(f"{where}: {text[: 600 - len(advice)]}{advice}") from None

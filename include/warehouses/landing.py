@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from include.contracts import Contract, Field, Topic
+from include.contracts.paths import alternatives, column
 from include.contracts.paths import clickhouse as clickhouse_path
-from include.contracts.paths import column
 from include.warehouses.clickhouse import Clickhouse
 
 #: Where landing tables are: a ClickHouse database and a Snowflake schema of the same name.
@@ -17,8 +17,9 @@ STAGING = "staging"
 #: is the columns it takes in the order of Kafka's timestamp, and not the whole table. It is not for `final`.
 BY_TIME = "by_time"
 _BY_TIME = "(select `_topic`, `_partition`, `_offset`, `_timestamp` order by `_timestamp`)"
-#: The same of topics with a sequence, for whoever looks for holes in it.
-BY_SEQUENCE = "by_sequence"
+#: The same of topics with a sequence, for whoever looks for holes in it; and of what a contract calls an event's time,
+#: for whoever looks for late ones.
+BY_SEQUENCE, BY_EVENT_TIME = "by_sequence", "by_event_time"
 # When a merge drops the earlier version of an event, the projection is made again; the engine's default refuses it.
 # Lightweight deletes are left refused: the projection would go on showing their rows.
 _BY_TIME_SETTINGS = "deduplicate_merge_projection_mode = 'rebuild'"
@@ -54,43 +55,51 @@ def clickhouse_ddl(contract: Contract) -> list[str]:
         # Statements of their own, for tables of an earlier version.
         *(f"alter table {LANDING}.`{table}` modify setting {_BY_TIME_SETTINGS}" for table in contract.tables),
         *(
-            f"alter table {LANDING}.`{table}` add projection if not exists {BY_TIME} {_BY_TIME}"
-            for table in contract.tables
-        ),
-        *(
-            f"alter table {LANDING}.`{table}` add projection if not exists {BY_SEQUENCE} "
-            f"(select `_topic`, {names}, `_timestamp` order by `_timestamp`)"
+            f"alter table {LANDING}.`{table}` add projection if not exists {name} {columns}"
             for table, topics in contract.tables.items()
-            if (names := _of_sequences(topics))
+            for name, columns in _projections(topics, timed=contract.burst is not None)
         ),
     ]
 
 
-def _of_sequences(topics: Iterable[Topic]) -> str:
-    fields = [name for topic in topics if topic.sequence for name in (topic.sequence.by, topic.sequence.field)]
-    return ", ".join(f"`{name}`" for name in dict.fromkeys(fields))
+def _projections(topics: Iterable[Topic], *, timed: bool) -> Iterator[tuple[str, str]]:
+    """`timed`: somebody asks whether its events are late."""
+    some = list(topics)
+    yield BY_TIME, _BY_TIME
+    numbered = [name for topic in some if topic.sequence for name in (topic.sequence.by, topic.sequence.field)]
+    if numbered:
+        yield BY_SEQUENCE, _in_time(numbered)
+    if timed:
+        yield BY_EVENT_TIME, _in_time(sorted({path[0] for topic in some for path in alternatives(topic.event_time)}))
+
+
+def _in_time(names: Iterable[str]) -> str:
+    columns = ", ".join(f"`{name}`" for name in dict.fromkeys(names))
+    return f"(select `_topic`, {columns}, `_timestamp` order by `_timestamp`)"
 
 
 _UNORDERED = f"""
-select distinct table from system.parts
-where active and database = '{LANDING}'
-    and table in (select table from system.projections where database = '{LANDING}' and name = '{BY_TIME}')
-    and (table, name) not in (
-        select table, parent_name from system.projection_parts
-        where active and database = '{LANDING}' and name = '{BY_TIME}'
+select distinct parts.table as table, projections.name as projection
+from system.parts as parts
+join system.projections as projections on projections.table = parts.table and projections.database = parts.database
+where parts.active and parts.database = '{LANDING}'
+    and projections.name in ('{BY_TIME}', '{BY_SEQUENCE}', '{BY_EVENT_TIME}')
+    and (parts.table, parts.name, projections.name) not in (
+        select table, parent_name, name from system.projection_parts where active and database = '{LANDING}'
     )
+order by table, projection
 """
 
 
-def clickhouse_unordered(client: Clickhouse) -> list[str]:
-    """Landing tables with rows that are not in their projection, being from before it. Raises WarehouseError."""
-    return [row["table"] for row in client.query(_UNORDERED)]
+def clickhouse_unordered(client: Clickhouse) -> list[tuple[str, str]]:
+    """Landing tables and a projection of theirs that lacks rows, which are from before it. Raises WarehouseError."""
+    return [(row["table"], row["projection"]) for row in client.query(_UNORDERED)]
 
 
-def clickhouse_order(table: str) -> str:
+def clickhouse_order(table: str, projection: str) -> str:
     """Puts the rows of a table that were there before its projection into it; the engine does so in the background."""
     # Rows of a lightweight delete are still in the table's files, and would be in the projection.
-    return f"alter table {LANDING}.`{table}` apply deleted mask, materialize projection {BY_TIME}"
+    return f"alter table {LANDING}.`{table}` apply deleted mask, materialize projection {projection}"
 
 
 def _clickhouse_table(table: str, topic: Topic) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from include.connections import Endpoint
-from include.warehouses.errors import WarehouseError
+from include.warehouses.errors import PREPARE, WarehouseError, rights
 
 
 class Snowflake:
@@ -164,4 +164,7 @@ def _told(endpoint: Endpoint) -> Iterator[None]:
                 f"({text[:200]})",
                 away=True,
             ) from None
-        raise WarehouseError(f"{where}: {text[:600]}") from None
+        let = rights(endpoint.conn_id, endpoint.login)
+        # Snowflake says the same of a table that is missing and of one that may not be seen.
+        advice = {2003: f"; {PREPARE}, or {let}", 2043: f"; {PREPARE}, or {let}", 3001: f"; {let}"}.get(error.errno, "")
+        raise WarehouseError(f"{where}: {text[:600]}{advice}") from None

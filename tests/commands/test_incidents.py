@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from commands import airflow_api, incidents, main, pipeline
 from commands.console import CommandError
+from commands.silences import covered
 from include.alerts import Message, Severity
 from include.incidents import Book, Incident, Letter
 from include.incidents.incident import Thread
@@ -86,7 +87,13 @@ def test_what_is_open_comes_first_the_worst_of_it_at_the_top(airflow: Airflow) -
         ),
         CLOSED,
     )
-    airflow.looked("watch_connectors", recent=(incident("connector_failed", "c", closed_at=NOON),))
+    airflow.looked(
+        "watch_connectors",
+        recent=(
+            incident("connector_failed", "c", closed_at=NOON, end="normal"),
+            incident("rows_missing", "fashion@snowflake", closed_at=NOON - timedelta(minutes=1), end="lost"),
+        ),
+    )
     assert told() == (
         "CRITICAL rows_missing ecommerce@clickhouse, since 2026-03-02 11:55 UTC (5 min), time 3\n"
         "    3 rows lack.\n"
@@ -100,8 +107,19 @@ def test_what_is_open_comes_first_the_worst_of_it_at_the_top(airflow: Airflow) -
         "\n"
         "Over lately; ended at (UTC):\n"
         "2026-03-02 12:00  connector_failed c, lasted 5 min\n"
+        "2026-03-02 11:59  rows_missing fashion@snowflake, LOST, lasted 4 min\n"
         "2026-03-02 11:58  rows_missing orders@snowflake, lasted 3 min, 2 times, 1,041 rows brought back\n"
     )
+
+
+def test_one_that_is_silenced_says_so(airflow: Airflow) -> None:
+    airflow.looked("watch_ingestion")
+    airflow.looked("watch_connectors")
+    airflow.stores["marts_snowflake_ecommerce"] = {
+        "held": {"since": "2026-03-02T11:00:00+00:00", "silenced": "we move tables"}, "gate": {"failed": ["x"]},
+    }  # fmt: skip
+    assert "Slack: not told, silenced: we move tables" in told()
+    assert covered(airflow, "marts_held:*") == ["marts_held:ecommerce@snowflake"]
 
 
 def test_a_held_gate_is_open_too(airflow: Airflow) -> None:

@@ -105,6 +105,18 @@ def test_down_where_nothing_runs_is_a_success(home: Path) -> None:
     assert (facts["was_running"], facts["left"]) == (False, [])
 
 
+def test_down_forgets_the_faults_that_ended_with_the_stack(home: Path) -> None:
+    (home / "faults").mkdir(parents=True)
+    for name in ("broker-down", "generator-silent"):
+        (home / "faults" / f"{name}.json").write_text('{"target": {}, "slots": 4}')
+    done = floodgate("down")
+    assert done.returncode == 0, done.stderr
+    assert [file.name for file in (home / "faults").iterdir()] == ["generator-silent.json"]
+    assert (
+        "Still broken when it is up again: generator-silent (`floodgate break generator-silent --undo`)." in done.stdout
+    )
+
+
 def test_reset_asks_first(home: Path) -> None:
     (home / "data").mkdir()
     refused = floodgate("reset")

@@ -124,11 +124,31 @@ def test_what_is_made_is_noted_and_undone_with_what_it_noted(place: Place) -> No
 
 
 def test_a_fault_that_is_made_twice_is_noted_once(place: Place) -> None:
-    # A note outlives `floodgate down`, which ends what it tells of.
     down = fault(lift="told")
     faults.make(place, down, Target())
     faults.make(place, down, Target())
     assert len(faults.noted(place, down)) == 1
+
+
+def test_the_end_of_the_stack_undoes_what_lived_in_it_and_keeps_what_is_in_its_data(place: Place) -> None:
+    passing, lasting = fault(name="passing"), fault(name="lasting", lasts=True)
+    for one in (passing, lasting):
+        faults.make(place, one, Target())
+        faults.make(place, one, Target(warehouse="snowflake"))
+    assert faults.stack_ended(place, [passing, lasting]) == ["lasting"]
+    assert faults.noted(place, passing) == []
+    assert len(faults.noted(place, lasting)) == 2
+    with pytest.raises(CommandError, match="nothing to undo"):
+        faults.undo(place, passing, None)
+
+
+def test_what_outlives_the_stack_is_kept_in_connects_airflows_or_kafkas_data() -> None:
+    assert {name for name, one in FAULTS.items() if one.lasts} == {
+        "connector-missing",
+        "generator-silent",
+        "bad-totals",
+    }
+    assert all(one.mend for one in FAULTS.values() if one.lasts), "what cannot be undone needs no note"
 
 
 def test_what_cannot_be_undone_says_why(place: Place) -> None:

@@ -115,6 +115,11 @@ CLOUD = "/connect/v1/environments/env-1/clusters/lkc-2"
 REQUESTS: dict[str, tuple[Callable[[ConnectClient], Any], str, Any]] = {
     "names": (lambda c: c.names(), "GET /connectors", None),
     "statuses": (lambda c: c.statuses(), "GET /connectors?expand=status", None),
+    "statuses, with ids": (
+        lambda c: c.statuses(identities=True),
+        "GET /connectors?expand=status%2Cid&expand=status",
+        None,
+    ),
     "status": (lambda c: c.status("s"), "GET /connectors/s/status", None),
     "config": (lambda c: c.config("s"), "GET /connectors/s/config", None),
     "put": (lambda c: c.put("s", {"topics": "t"}), "PUT /connectors/s/config", {"topics": "t"}),
@@ -197,3 +202,16 @@ def test_a_connector_that_has_no_status_yet_is_left_out(serve: Callable[[Answers
             return dict(await connect.statuses())
 
     assert list(asyncio.run(asked())) == ["c"]
+
+
+def test_an_id_of_its_own_is_told_where_connect_gives_one(serve: Callable[[Answers], Endpoint]) -> None:
+    """In the shape of Confluent Cloud, which takes one `expand`, a list with commas; Kafka Connect takes several, each
+    one word, and passes over what it does not know."""
+    answer = {
+        "managed": {"id": {"id": "lcc-7w7m2w", "id_type": "ID"}, "status": {**FAILED, "name": "managed"}},
+        "own": {"status": {**FAILED, "name": "own"}},
+        "odd": {"id": None, "status": {**FAILED, "name": "odd"}},
+    }
+    found = ask(serve([(200, answer)]), lambda client: client.statuses(identities=True))
+    assert {name: status.identity for name, status in found.items()} == {"managed": "lcc-7w7m2w", "own": "", "odd": ""}
+    assert found["managed"].failed

@@ -54,6 +54,7 @@ def test_put_makes_a_connector_and_gives_it_another_config(worker: Worker) -> No
             "sink", True, False, False, "",
         )  # fmt: skip
         assert (await connect.statuses())[topic] == status
+        assert (await connect.statuses(identities=True))[topic] == status, "what it does not know it passes over"
         await connect.put(topic, worker.sink(topic, tasks__max="1"))
         assert (await connect.config(topic) or {})["tasks.max"] == "1"
         status = await until(lambda: connect.status(topic), lambda status: len(status.tasks) == 1)

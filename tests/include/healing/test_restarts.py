@@ -21,6 +21,15 @@ def test_each_ill_has_its_cure_and_the_cheapest_first() -> None:
     assert cures["connector_failed"] and cures["connector_failed"].says == "Restart of what failed sent, 1 of 5."
 
 
+def test_what_is_neither_failed_nor_running_is_restarted_whole_and_told_by_that_name() -> None:
+    """A restart of what failed would touch nothing of it."""
+    first = decide([verdict("connector_failed")], Restarts(), NOW, failed=False)
+    assert first and (first.cure, first.says) == (Cure.RESTART_ALL, "Full restart sent, 1 of 5.")
+    later = decide([verdict("connector_failed")], first.restarts, NOW + timedelta(minutes=2), failed=True)
+    assert later and later.cure is Cure.RESTART_FAILED
+    assert later.says.startswith("The full restart at 10:00 UTC did not help. ")
+
+
 def test_nothing_is_done_for_what_has_no_cure_or_another_cause() -> None:
     assert decide([verdict("offsets_lost")], Restarts(), NOW) is None
     assert decide([verdict("connector_failed", Kind.BLIND)], Restarts(), NOW) is None
@@ -36,7 +45,7 @@ def test_a_restart_that_did_not_help_says_so_and_waits() -> None:
     waits = decide([verdict("connector_stalled")], first.restarts, NOW + timedelta(minutes=1))
     assert waits and waits.cure is None
     assert waits.says == (
-        "The full restart at 10:00 UTC did not help. restart 2 of 5 comes at 10:02 UTC, 2 min after the last."
+        "The full restart at 10:00 UTC did not help. Restart 2 of 5 comes at 10:02 UTC, 2 min after the last."
     )
     second = decide([verdict("connector_stalled")], first.restarts, NOW + timedelta(minutes=2))
     assert second and second.cure is Cure.RESTART_ALL

@@ -93,6 +93,53 @@ def test_blind_neither_opens_nor_closes(watch: Watch) -> None:
     assert watch.book.open("rows_missing:orders@clickhouse")
 
 
+LOST = verdict(Kind.LOST, headline="2 rows are lost for good.", act="Backfill them.")
+
+
+def test_what_is_lost_ends_as_lost_and_not_as_normal(watch: Watch) -> None:
+    watch.look(verdict())
+    assert watch.look(LOST) == ["closed"]
+    (incident,) = watch.book.incidents.values()
+    assert (incident.open, incident.end) == (False, "lost")
+    assert watch.said()[1:] == [
+        "LOST orders@clickhouse: 2 rows are lost for good. Backfill them. It lasted 1 min.",
+    ]
+    assert watch.look(FINE, minutes=20) == []
+    assert watch.said() == []
+    watch.look(FINE)
+    assert [one.end for one in watch.book.recent] == ["lost"]
+
+
+def test_what_is_lost_when_it_is_first_seen_is_told_and_over(watch: Watch) -> None:
+    assert watch.look(LOST) == ["opened", "closed"]
+    assert [text.split()[0] for text in watch.said()] == ["CRITICAL", "LOST"]
+    assert watch.look(verdict()) == ["again"]
+    assert watch.look(FINE) == ["closed"]
+    (incident,) = watch.book.incidents.values()
+    assert incident.end == "normal"
+
+
+def test_one_row_that_was_brought_back_is_said_as_one(watch: Watch) -> None:
+    watch.look(verdict())
+    watch.book.incidents["rows_missing:orders@clickhouse"].brought_back = 1
+    watch.look(FINE)
+    assert watch.said()[-1] == "NORMAL orders@clickhouse: All are there. 1 row was brought back. It lasted 1 min."
+
+
+def test_what_nobody_looks_at_any_more_is_closed_with_a_word(watch: Watch) -> None:
+    watch.look(verdict(), verdict(subject="b@clickhouse"))
+    watch.said()
+    assert watch.look(verdict(subject="b@clickhouse"), gone=["rows_missing:orders@clickhouse", "never:open"]) == [
+        "closed"
+    ]
+    assert watch.said() == [
+        "CLOSED orders@clickhouse: No contract asks for it any more, so nobody looks at it. It lasted 1 min.",
+    ]
+    incident = watch.book.incidents["rows_missing:orders@clickhouse"]
+    assert (incident.open, incident.end) == (False, "gone")
+    assert watch.book.open("rows_missing:b@clickhouse")
+
+
 def test_what_floodgate_does_is_told_in_the_thread(watch: Watch) -> None:
     watch.look(verdict(does="Restart 1 of 5 sent."))
     watch.look(verdict(does="Restart 1 of 5 sent."))

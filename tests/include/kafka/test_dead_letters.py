@@ -120,5 +120,36 @@ def test_dead_letters_are_read_from_the_time_of_their_records_on(kafka):
     assert [offsets(minute) for minute in (9, 10, 11, 12, 13)] == [[1, 2, 3], [1, 2, 3], [2, 3], [2], []]
 
 
+@pytest.mark.stack
+def test_what_was_rejected_since_a_look_is_read_however_old_it_is(kafka):
+    contracts = [load("fashion"), load("ecommerce")]
+    noon = datetime.fromtimestamp(at_ms(30) / 1000, UTC)
+    producer = client.producer(kafka, {})
+
+    def reject(*offsets, minute=10):
+        for offset in offsets:
+            told = headers("streaming.public.clicks", 1, offset, "snowflake-fashion")
+            producer.produce(contracts[0].dead_letters, b"x", b"k", headers=told, timestamp=at_ms(minute))
+        producer.flush(10)
+
+    def look(starts):
+        found, ends = dead_letters.arrived(kafka, contracts, starts, noon)
+        assert set(found) == {"fashion", "ecommerce"}
+        return [one.offset for one in found["fashion"]], ends
+
+    reject(1)
+    reject(2, minute=31)
+    seen, ends = look({})
+    assert seen == [2], "before the first look only what is young"
+    assert {name.rpartition("/")[0] for name in ends} == {"fashion.dlq", "ecommerce.dlq"}
+    assert look(ends) == ([], ends)
+    reject(3, 4)
+    seen, later = look(ends)
+    assert seen == [3, 4]
+    assert look(ends)[0] == [3, 4], "until it is remembered"
+    assert look(later)[0] == []
+    assert look({name: end + 1000 for name, end in later.items()})[0][-2:] == [3, 4], "a topic that was made anew"
+
+
 def at_ms(minute):
     return int(datetime(2026, 5, 1, 12, minute, tzinfo=UTC).timestamp() * 1000)

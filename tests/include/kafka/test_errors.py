@@ -12,7 +12,7 @@ from include.connections import KAFKA, Endpoint
 from include.contracts import load
 from include.contracts.event import BurstId, Window
 from include.kafka import KafkaError, burst, client, dead_letters, offsets, receipts, redrives, topics
-from include.kafka.errors import Trouble
+from include.kafka.errors import Trouble, topic_missing
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 BURST = BurstId("ecommerce", Window(START, START + timedelta(minutes=2)))
@@ -73,6 +73,31 @@ def test_the_clearest_error_is_told_and_not_the_last():
     assert told.startswith("reading receipts: broker:9092 refused the login (code -169): correct sasl.username")
     # What is clear by itself needs no other word.
     assert "topic is missing" in str(trouble.explain("x", Cause(Cause.UNKNOWN_TOPIC_OR_PART, "?")))
+
+
+@pytest.mark.parametrize(
+    ("code", "away"),
+    [
+        (Cause._TRANSPORT, True),
+        (Cause._TIMED_OUT, True),
+        (Cause._RESOLVE, True),
+        (Cause.REQUEST_TIMED_OUT, True),
+        (Cause._AUTHENTICATION, False),
+        (Cause._SSL, False),
+        (Cause.TOPIC_AUTHORIZATION_FAILED, False),
+        (Cause.UNKNOWN_TOPIC_OR_PART, False),
+        (Cause._INVALID_ARG, False),
+    ],
+)
+def test_a_broker_that_refuses_is_not_away(code, away):
+    assert Trouble(endpoint(bootstrap_servers="b:1")).explain("x", Cause(code, "?")).away is away
+
+
+def test_a_missing_topic_and_a_wrong_setting_are_no_absence():
+    assert not topic_missing("orders").away
+    with pytest.raises(KafkaError) as told:
+        receipts.read(endpoint())
+    assert not told.value.away
 
 
 def test_secrets_are_in_no_error():

@@ -176,7 +176,7 @@ def test_a_record_that_was_sent_again_is_no_longer_rejected_and_has_landed_once_
     [
         (Extent(0, 20, 20), True),
         (Extent(15, 30, 30), True),
-        (Extent(16, 30, 30), False),  # retention took the first of them
+        (Extent(20, 30, 30), False),  # retention took them
         (Extent(0, 19, 19), False),  # the broker lost the last of them
         (Extent(0, 0, 0), False),
     ],
@@ -184,6 +184,20 @@ def test_a_record_that_was_sent_again_is_no_longer_rejected_and_has_landed_once_
 def test_a_hole_says_whether_kafka_can_fill_it(extent, in_kafka):
     _, holes = ledger([receipt(10, 19)], [(10, 14)], [(10, 19)], extent=extent)
     assert [(hole.ranges, hole.in_kafka) for hole in holes] == [(((15, 19),), in_kafka)]
+
+
+def test_what_retention_has_taken_a_part_of_is_two_holes_one_of_which_can_be_filled():
+    clickhouse = [(10, 11), (14, 15)]
+    _, holes = ledger([receipt(10, 19)], clickhouse, [(10, 19)], extent=Extent(17, 30, 30))
+    assert [(hole.ranges, hole.missing, hole.in_kafka) for hole in holes] == [
+        (((12, 13), (16, 16)), 3, False),
+        (((17, 19),), 3, True),
+    ]
+    # Offsets that are no events may be in either part: what is told as gone is not told too small.
+    _, holes = ledger([receipt(10, 19, 8)], clickhouse, [(10, 19)], extent=Extent(17, 30, 30))
+    assert [(hole.missing, hole.in_kafka) for hole in holes] == [(3, False), (1, True)]
+    _, holes = ledger([receipt(10, 19, 6)], clickhouse, [(10, 19)], extent=Extent(17, 30, 30))
+    assert [(hole.missing, hole.in_kafka) for hole in holes] == [(2, False)]
 
 
 def test_what_no_sink_may_read_yet_is_no_hole():

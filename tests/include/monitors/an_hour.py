@@ -52,7 +52,7 @@ class Log:
 
     def __init__(self) -> None:
         self.records: dict[int, Record] = {}
-        self.last, self.end = -1, 0
+        self.first, self.last, self.end = 0, -1, 0
 
     def append(self, record: Record) -> int:
         self.records[self.end] = record
@@ -101,6 +101,7 @@ class World:
         self.versions: dict[str, int] = {}
         self.sinks = {s.name: s for s in (Sink(c, w) for c in self.contracts for w in WAREHOUSES)}
         self.letters: list[tuple[str, Partition, int, datetime]] = []
+        self.arrived: list[datetime] = []
         self.away: set[str] = set()
         self.back_at: dict[str, datetime] = {}
         self.paused: set[str] = set()
@@ -231,6 +232,7 @@ class World:
                         break
                     if record and record.bad:
                         self.letters.append((sink.name, partition, at, record.at))
+                        self.arrived.append(self.now)
                     elif record:
                         if sink.warehouse == "clickhouse":  # one version of an event is kept, and merged at once
                             landed.pop(self.versions.get(record.event, -1), None)
@@ -253,7 +255,7 @@ class World:
         facts = Facts(
             domains={topic.name: topic.domain for topic in self.topics.values()},
             promises=promises,
-            extents={place: Extent(0, log.end, log.end) for place, log in self.logs.items()},
+            extents={place: Extent(log.first, log.end, log.end) for place, log in self.logs.items()},
             landed={name: None if name in blind else self._landed(name, since) for name in WAREHOUSES},
             rejected=self._rejected(since),
         )
@@ -283,9 +285,13 @@ class World:
         }
 
     def rejected(self, domain: str, since: datetime) -> dict[str, int]:
-        """Topic -> records set aside since then."""
+        """Topic -> records set aside since then, however old they are themselves."""
         names = {topic.name for topic in self.contracts[domain].topics}
-        places = {(place, offset) for _, place, offset, at in self.letters if at >= since and place[0] in names}
+        places = {
+            (place, offset)
+            for (_, place, offset, _), at in zip(self.letters, self.arrived, strict=True)
+            if at >= since and place[0] in names
+        }
         found: dict[str, int] = {}
         for place, _ in places:
             found[place[0]] = found.get(place[0], 0) + 1
@@ -371,6 +377,11 @@ class World:
             if receipt.topic == receipts[0].topic:
                 for offset in range(receipt.first_offset, receipt.last_offset + 1):
                     self.rows[warehouse][receipt.topic, receipt.partition].pop(offset, None)
+
+    def retain(self, since: datetime) -> None:
+        """Kafka no longer has what is older."""
+        for log in self.logs.values():
+            log.first = min((offset for offset, record in log.records.items() if record.at >= since), default=log.end)
 
     def replay(self, warehouse: str, place: Partition, ranges: Iterable[Run]) -> None:
         """What a healing does."""

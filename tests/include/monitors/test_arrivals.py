@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import msgspec
 import pytest
 
-from include.contracts import Contract, load
+from include.contracts import Contract, Field, load
 from include.monitors import arrivals
 from include.monitors.rows import Arrivals
 from tests.include.monitors.by_hand import Json, Row, Warehouse, alone, iso, ms
@@ -17,10 +18,13 @@ from tests.include.monitors.by_hand import Json, Row, Warehouse, alone, iso, ms
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 TEN = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
-MINUTE, MS = timedelta(minutes=1), timedelta(milliseconds=1)
+MINUTE, SECOND, MS = timedelta(minutes=1), timedelta(seconds=1), timedelta(milliseconds=1)
 IDS = count()
 ORDERS, SHIPMENTS, DISPATCHES, COMPLETIONS = 3, 4, 5, 6
 CLICKS, LINES = 0, 1
+#: Rows of half a year, evenly, and a change's image of each.
+MANY, EVERY_MS = 500_000, 200 * 86400_000 // 500_000
+CHANGED = """concat('{"id":', toString(number), '}')"""
 
 
 def order(happened: datetime, event_id: str = "") -> Json:
@@ -136,6 +140,24 @@ def test_a_row_that_landed_twice_is_one(live: Warehouse) -> None:
 # ----------------------------------------------------------------------------------------------------------- late rows
 
 
+def columns(live: Warehouse, table: str, last: str) -> list[str]:
+    """Those of a table that are inserted, in the order of `select *` with three at the end."""
+    sql = "select name from system.columns where database = 'landing' and table = {table:String} and default_kind != 'MATERIALIZED' order by position"
+    names = [row["name"] for row in live.client.query(sql, {"table": table})]
+    return [name for name in names if name not in (last, "_offset", "_timestamp")] + [last, "_offset", "_timestamp"]
+
+
+def read(live: Warehouse, table: str, since: datetime) -> int:
+    """Rows that the server read for the last question about the table."""
+    live.client.command("system flush logs")
+    (row,) = live.client.query(
+        "select read_rows from system.query_log where type = 'QueryFinish' and query like {like:String} and query not like "
+        "'%query_log%' and event_time_microseconds >= {since:DateTime64(6)} order by event_time_microseconds desc limit 1",
+        {"since": since, "like": f"%countIf%{table}%"},
+    )
+    return int(row["read_rows"])
+
+
 def late(live: Warehouse, *contracts: Contract, since: datetime = TEN) -> dict[str, tuple[int, int]]:
     """Topic, its number taken off -> rows, and those that are late."""
     found = arrivals.late(live.client, contracts, since)
@@ -159,6 +181,46 @@ def test_topics_of_one_table_are_told_apart(live: Warehouse) -> None:
     for number, ages in ((SHIPMENTS, (0, 0, 61)), (DISPATCHES, (61, 62)), (COMPLETIONS, (59,))):
         live.land(shop, number, [(TEN, shipment(TEN - timedelta(seconds=age))) for age in ages])
     assert late(live, shop) == {"shipments": (3, 1), "shipment_dispatches": (2, 2), "shipment_completions": (1, 0)}
+
+
+def test_topics_of_one_table_may_have_event_times_of_their_own(live: Warehouse) -> None:
+    shop = alone(load("ecommerce"), late_after_s=60)
+    closed = Field(name="closed_at", logical="timestamp", physical="iso8601", description="When it was closed")
+    topics = tuple(
+        msgspec.structs.replace(
+            topic, fields=(*topic.fields, closed), event_time="closed_at" if number == COMPLETIONS else topic.event_time
+        )
+        if topic.table == shop.topics[SHIPMENTS].table
+        else topic
+        for number, topic in enumerate(shop.topics)
+    )
+    shop = live.make(msgspec.structs.replace(shop, topics=topics))
+    old, new = TEN - 61 * SECOND, TEN
+    for modified, closed_at in ((old, new), (new, old), (new, old)):
+        record = {**shipment(modified), "closed_at": iso(closed_at)}
+        live.land(shop, SHIPMENTS, [(TEN, record)])
+        live.land(shop, COMPLETIONS, [(TEN, {**record, "event_id": f"e{next(IDS)}"})])
+    assert late(live, shop) == {"shipments": (3, 1), "shipment_completions": (3, 2)}
+
+
+@pytest.mark.parametrize("domain", ["ecommerce", "fashion"])
+def test_some_minutes_of_half_a_year_read_a_small_share(live: Warehouse, domain: str) -> None:
+    contract = live.make(alone(load(domain)))
+    topic = contract.topics[ORDERS if domain == "ecommerce" else CLICKS]
+    record = order(TEN) if domain == "ecommerce" else change(TEN)
+    live.land(contract, contract.topics.index(topic), [(TEN, record)])
+    key, value = ("event_id", "toString(number)") if domain == "ecommerce" else ("after", CHANGED)
+    live.client.command(
+        f"insert into landing.`{topic.table}` ({', '.join(columns(live, topic.table, key))}) "
+        f"select one.* except ({key}, _offset, _timestamp), {value}, number, {ms(TEN)} - number * {EVERY_MS} "
+        f"from landing.`{topic.table}` as one cross join numbers(1, {MANY}) as numbers"
+    )
+    for settled in (False, True):
+        if settled:
+            live.client.command(f"optimize table landing.`{topic.table}` final")
+        before = datetime.now(UTC)
+        assert sum(n for n, _ in late(live, contract, since=TEN - timedelta(hours=1)).values()) in range(100, 110)
+        assert read(live, topic.table, before) <= MANY / 20
 
 
 def test_a_change_is_late_by_when_it_was_captured(live: Warehouse) -> None:

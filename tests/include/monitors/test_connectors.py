@@ -154,6 +154,24 @@ def test_one_that_never_settles_is_told_after_a_while(minutes: Minutes) -> None:
     assert timedelta(seconds=90) == connectors.UNSETTLED
 
 
+def test_one_offset_is_said_as_one(minutes: Minutes) -> None:
+    minutes.look(reading(10, 10))
+    minutes.look(reading(10, 11))
+    stalled = minutes.look(reading(10, 11))["connector_stalled"]
+    assert stalled.headline.startswith("It says RUNNING, yet 1 offset waits, the first since ")
+    assert stalled.facts == (("Waiting", "1 offset in 1 partition"),)
+    lost = minutes.look(reading(9, 11))["offsets_lost"]
+    assert lost.headline == "Its group went back by 1 offset: what had landed is read again."
+
+
+def test_one_that_is_being_made_has_longer(minutes: Minutes) -> None:
+    made = reading(state="PROVISIONING", tasks=())
+    for _ in range(10):
+        assert not firing(minutes.look(made))
+    assert firing(minutes.look(made)) == ["connector_failed"]
+    assert timedelta(minutes=10) == connectors.BEING_MADE
+
+
 def test_a_group_that_went_back_is_told_until_it_has_read_on(minutes: Minutes) -> None:
     minutes.look(reading(500, 500))
     found = minutes.look(msgspec.structs.replace(reading(500, 500), committed={}))

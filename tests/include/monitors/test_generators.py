@@ -74,7 +74,7 @@ def test_a_silent_generator_is_seen_once_its_window_is_over_and_some() -> None:
     seen = line.minutes(4)
     assert seen.index(["ecommerce"]) <= 2, seen
     found = line.look()["ecommerce"]
-    assert found.headline == "2 bursts did not come (schedule */2 * * * *, at least 1 rows each)."
+    assert found.headline == "2 bursts did not come (schedule */2 * * * *, at least 1 row each)."
     assert found.since == datetime(2026, 3, 2, 10, 8, tzinfo=UTC)
     assert found.does == "", "while it is silent there is nothing a machine can do"
     assert timedelta(seconds=75) == GRACE

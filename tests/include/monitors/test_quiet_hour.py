@@ -85,7 +85,7 @@ class Watches:
         world, now = self.world, self.world.now
         causes = self.open("watch_ingestion")
         verdicts = [
-            places.judge("connect", "it refuses" if "connect" in world.away else None),
+            *places.judge("connect", self._trouble("connect")),
             watches.judge("watch_ingestion", world.beats.get("watch_ingestion"), now, paused=False),
         ]
         for sink in world.sinks.values():
@@ -99,7 +99,7 @@ class Watches:
             made = [self._explained(verdict, sink.warehouse, causes) for verdict in made]
             restarts = self.restarts.get(sink.name, Restarts())
             restarts = Restarts() if proven(made, moved=self.looks[sink.name].moved) else restarts
-            if decision := decide(made, restarts, now):
+            if decision := decide(made, restarts, now, failed=reading.failed):
                 restarts = decision.restarts
                 if decision.cure:
                     world.soon(8, lambda name=sink.name, cure=decision.cure: self._cure(name, cure))
@@ -110,6 +110,9 @@ class Watches:
             told, self.excused[sink.name] = connectors.spared(made, self.excused.get(sink.name, {}), now)
             verdicts += told
         self.tell("watch_connectors", verdicts, causes)
+
+    def _trouble(self, place: str) -> places.Trouble | None:
+        return places.Trouble("it does not answer") if place in self.world.away else None
 
     def _reading(self, name: str) -> connectors.Reading:
         world, sink = self.world, self.world.sinks[name]
@@ -146,12 +149,15 @@ class Watches:
     def ingestion(self) -> None:
         world, now = self.world, self.world.now
         causes = self.open("watch_connectors")
-        reasons = {p: "it refuses" if p in world.away else None for p in ("kafka", "clickhouse", "snowflake")}
         made, missing = self._generators()
         owed = ""
         if any(missing.values()) and self.books["watch_ingestion"].open(places.away("kafka")):
             owed = "Bursts that could not be produced meanwhile are produced once more."
-        verdicts = [places.judge(p, reason, owed=owed if p == "kafka" else "") for p, reason in reasons.items()]
+        verdicts = [
+            verdict
+            for p in ("kafka", "clickhouse", "snowflake")
+            for verdict in places.judge(p, self._trouble(p), owed=owed if p == "kafka" else "")
+        ]
         gone = causes | {verdict.fingerprint for verdict in verdicts if verdict.firing}
         verdicts += [_because(one, gone, "kafka") for one in made]
         verdicts += self._rows(missing, gone)
@@ -379,6 +385,10 @@ def keeps_failing(world: World) -> None:
         world.at(at(minute), lambda: setattr(sink, "tasks", ("FAILED",)))
 
 
+def is_nobodys(world: World) -> None:
+    world.at(at(8.5), lambda: setattr(world.sinks["clickhouse-ecommerce"], "tasks", ("UNASSIGNED",)))
+
+
 def stalls(world: World) -> None:
     world.at(at(5.2), lambda: setattr(world.sinks["snowflake-ecommerce"], "hangs", True))
 
@@ -421,6 +431,14 @@ def fails_of(place: str, *sinks: str) -> Wrong:
 def poisons(world: World) -> None:
     bad = [Record(f"bad-{n}", START, START, bad=True) for n in range(4)]
     world.at(at(7.4), partial(world.send, "orders", *bad))
+
+
+def poisons_while_nobody_reads(world: World) -> None:
+    """The records are minutes old when they are rejected, and keep their own time."""
+    poisons(world)
+    for warehouse in WAREHOUSES:
+        world.at(at(6), world.sinks[f"{warehouse}-ecommerce"].pause)
+        world.at(at(13), world.sinks[f"{warehouse}-ecommerce"].run)
 
 
 def poisons_trades(world: World) -> None:
@@ -484,6 +502,7 @@ def backfills_unseen(world: World) -> None:
 CASES = {
     "a task fails": Case(fails("clickhouse-ecommerce"), "connector_failed:clickhouse-ecommerce", (8.5, 9.5), "It runs"),
     "it fails again and again": Case(keeps_failing, "connector_failed:clickhouse-ecommerce", (8.5, 9.5), "It runs"),
+    "a task is no worker's": Case(is_nobodys, "connector_failed:clickhouse-ecommerce", (10, 11.5), "It runs"),
     "a connector stalls": Case(stalls, "connector_stalled:snowflake-ecommerce", (6, 9), "It gets on"),
     "a connector is deleted": Case(is_deleted, "connector_missing:clickhouse-fashion", (8.5, 9.5), "is there again"),
     "rows are lost in ClickHouse": Case(
@@ -520,6 +539,7 @@ CASES = {
         leaves("clickhouse", 31), "place_away:clickhouse", (4.5, 6), "ClickHouse answers again"
     ),
     "records are bad": Case(poisons, "rows_rejected:ecommerce", (7.4, 9.5), "No further record"),
+    "old records are bad": Case(poisons_while_nobody_reads, "rows_rejected:ecommerce", (13, 14.5), "No further record"),
     "a record with a number is bad": Case(poisons_trades, "rows_rejected:exchange", (16, 18), "No further record"),
     "a group forgets": Case(loses_offsets, "offsets_lost:clickhouse-ecommerce", (9, 9.5), "read up to the end"),
     "events come again and again": Case(repeats, "rows_twice:ecommerce@snowflake", (9.4, 10.5), "once again"),

@@ -72,6 +72,58 @@ def test_lost_or_on_its_way(
     assert (found["rows_missing"].kind, found["rows_waiting"].kind) == (missing, waiting)
 
 
+GONE = hole(9, 4, in_kafka=False)
+
+
+def test_rows_that_kafka_no_longer_has_are_lost_once_nothing_else_can_be_brought_back() -> None:
+    both = judged([GONE, hole(2, partition=1)], READ_PAST)["rows_missing"]
+    assert (both.kind, both.headline) == (
+        F,
+        "7 rows that were produced and read by the sink are not in ClickHouse. 4 of them are no longer in Kafka.",
+    )
+    lost = judged([GONE], READ_PAST)["rows_missing"]
+    assert (lost.kind, lost.firing) == (Kind.LOST, False)
+    assert lost.headline == (
+        "4 rows that were produced and read by the sink are not in ClickHouse, and Kafka no longer has them: Floodgate "
+        "cannot bring them back."
+    )
+    assert lost.facts == (("orders", "4 rows, 2026-03-02 12:01 UTC"),)
+    assert "docs/runbooks" not in lost.act and "backfill" in lost.act
+
+
+def test_one_of_each_is_said_as_one() -> None:
+    lost = judged([hole(2, 1)], READ_PAST)["rows_missing"]
+    assert lost.headline == "1 row that was produced and read by the sink is not in ClickHouse."
+    assert lost.facts == (("orders", "1 row, 2026-03-02 12:08 UTC"),)
+    gone_too = judged([hole(2, 1, in_kafka=False), hole(2, 2, partition=1)], READ_PAST)["rows_missing"]
+    assert gone_too.headline.endswith("3 rows that were produced and read by the sink are not in ClickHouse. "
+                                      "1 of them is no longer in Kafka.")  # fmt: skip
+    alone = judged([hole(2, 1, in_kafka=False)], READ_PAST)["rows_missing"]
+    assert alone.headline == (
+        "1 row that was produced and read by the sink is not in ClickHouse, and Kafka no longer has it: Floodgate cannot "
+        "bring it back."
+    )
+    assert alone.act.startswith("It may still be had elsewhere")
+    assert judged([hole(6, 1)], BEFORE)["rows_waiting"].headline.startswith("1 row waits for ClickHouse, the oldest ")
+    assert rows.rejected(SHOP, {"orders": 1}).headline == "1 record could not land and is in ecommerce.dlq."
+
+
+def test_they_are_said_once() -> None:
+    place = "clickhouse/orders/0"
+    assert rows.gone([GONE, hole()]) == {place: [(10, 13)]}
+    assert judged([GONE], READ_PAST, given_up={place: [(10, 13)]})["rows_missing"].kind is N
+    assert judged([GONE], READ_PAST, given_up={place: [(10, 12)]})["rows_missing"].kind is Kind.LOST
+    assert judged([GONE], READ_PAST, given_up={"snowflake/orders/0": [(10, 13)]})["rows_missing"].kind is Kind.LOST
+    more = judged([GONE, hole(partition=1)], READ_PAST, given_up={place: [(10, 13)]})["rows_missing"]
+    assert more.headline == "3 rows that were produced and read by the sink are not in ClickHouse."
+
+
+def test_what_was_lost_for_good_is_not_said_to_be_there() -> None:
+    found = judged([GONE], READ_PAST, given_up={"clickhouse/orders/0": [(10, 13)]})["rows_missing"]
+    assert found.normal == "Every event that could be brought back is in ClickHouse, once."
+    assert judged([], READ_PAST)["rows_missing"].normal == "Every event produced is in ClickHouse, once."
+
+
 def test_the_contracts_latency_says_what_is_due() -> None:
     slow = msgspec.structs.replace(SHOP, latency_s=600)
     found = [rows.missing(slow, "snowflake", [hole(ago)], READ_PAST, NOW)[0].kind for ago in (10, 10.4)]
@@ -214,6 +266,6 @@ def test_rejected_records() -> None:
     assert (verdict.kind, verdict.severity, verdict.subject) == (F, "warning", "ecommerce")
     assert verdict.headline == "1,201 records could not land and are in ecommerce.dlq."
     assert verdict.facts == (
-        ("orders", "1,200 records"), ("shipments", "1 records"), ("Reason", "no such field"), ("Reason", "x" * 200),
+        ("orders", "1,200 records"), ("shipments", "1 record"), ("Reason", "no such field"), ("Reason", "x" * 200),
     )  # fmt: skip
     assert verdict.act == "Mend who produces them, then `floodgate redrive ecommerce`."

@@ -40,6 +40,7 @@ def exchange(**changes: Any) -> Contract:
     topic = msgspec.structs.replace(
         whole.topic("orders"),
         name="trades", table="trades", fields=fields, key="product", event_id=("event_id",),
+        event_time="trade_id",  # of no use here, and a field it must be
         sequence=Sequence(field="trade_id", by="product"),
     )  # fmt: skip
     return alone(msgspec.structs.replace(whole, topics=(topic,), latency_s=60), **changes)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from include.expectations.verdict import Failure, GateResult
+from include.incidents import Silence
 from include.operators import gate as module
+from include.operators.assets import SILENCES
 from include.operators.gate import Gate, Held
 
 Run = Callable[..., None]
@@ -56,8 +60,18 @@ def slack(monkeypatch: pytest.MonkeyPatch) -> Slack:
     return catcher
 
 
+def silence(match: str, minutes: float = 60) -> list[Any]:
+    until = datetime.now(UTC) + timedelta(minutes=minutes)
+    return list(msgspec.to_builtins([Silence(match=match, reason="we move tables", until=until)]))
+
+
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, slack: Slack) -> Run:
+def silences() -> list[Any]:
+    return []
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, slack: Slack, silences: list[Any]) -> Run:
     """Runs the gate with these severities failing, with the same memory each time."""
     memory = Memory()
     task = Gate(task_id="gate", warehouse="clickhouse", domain="ecommerce")
@@ -67,7 +81,9 @@ def run(monkeypatch: pytest.MonkeyPatch, slack: Slack) -> Run:
         from include.expectations import runner
 
         monkeypatch.setattr(runner, "run", lambda *_, **__: result(*severities))
-        store = type("Stores", (), {"__getitem__": lambda self, asset: memory})()
+        store = type(
+            "Stores", (), {"__getitem__": lambda self, asset: {"silences": silences} if asset == SILENCES else memory}
+        )()
         ti = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
         context = {"run_id": "r", "dag": SimpleNamespace(dag_id="d"), "ti": ti, "asset_state_store": store}
         try:
@@ -117,6 +133,44 @@ def test_a_hold_that_nobody_heard_of_ends_in_silence(run: Run, slack: Slack) -> 
     slack.up = True
     run()
     assert slack.told == []
+
+
+@pytest.mark.parametrize("match", ["marts_held:*", "marts_held:ecommerce@clickhouse", "*:ecommerce@*"])
+def test_a_silenced_hold_is_not_told_and_holds_all_the_same(
+    run: Run, slack: Slack, silences: list[Any], match: str
+) -> None:
+    silences[:] = silence(match)
+    for _ in range(2):
+        with pytest.raises(Held):
+            run("critical")
+    run()
+    assert slack.told == []
+
+
+def test_it_is_told_when_the_silence_is_over(run: Run, slack: Slack, silences: list[Any]) -> None:
+    silences[:] = silence("marts_held:*")
+    with pytest.raises(Held):
+        run("critical")
+    silences[:] = silence("marts_held:*", -1)
+    with pytest.raises(Held):
+        run("critical")
+    run()
+    assert slack.told == [("HELD", None), ("NORMAL", "1.0")]
+
+
+def test_one_that_was_told_before_the_silence_ends_in_its_thread(run: Run, slack: Slack, silences: list[Any]) -> None:
+    with pytest.raises(Held):
+        run("critical")
+    silences[:] = silence("marts_held:*")
+    run()
+    assert slack.told == [("HELD", None), ("NORMAL", "1.0")]
+
+
+def test_a_silence_of_another_is_none(run: Run, slack: Slack, silences: list[Any]) -> None:
+    silences[:] = silence("marts_held:ecommerce@snowflake") + silence("rows_missing:*")
+    with pytest.raises(Held):
+        run("critical")
+    assert slack.told == [("HELD", None)]
 
 
 def test_warnings_pass_and_are_told_when_they_change(run: Run, slack: Slack) -> None:

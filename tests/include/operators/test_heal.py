@@ -174,6 +174,27 @@ def test_rows_that_do_not_come_back_are_waited_for_and_then_told(monkeypatch: py
     assert healing is not None and (healing.state, healing.brought_back) == ("failed", 6)
 
 
+def test_what_kafka_no_longer_has_is_neither_waited_for_nor_a_failed_healing(monkeypatch: pytest.MonkeyPatch) -> None:
+    heal = Heal(monkeypatch, ROWS)
+    heal.missing = [hole(3), hole(4, partition=1, in_kafka=False)]
+    heal.plan()
+    heal.missing = heal.missing[1:]
+    assert heal.recount() == {LOST: {"missing": 4, "brought_back": 3}}
+    assert heal.slept == 0
+    heal.report()
+    healing = heal.healing()
+    assert healing is not None and (healing.state, healing.brought_back) == ("done", 3)
+
+
+def test_one_row_is_said_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    heal = Heal(monkeypatch, ROWS)
+    heal.missing = [hole(1), hole(1, partition=1)]
+    heal.plan()
+    heal.missing = heal.missing[:1]
+    heal.recount()
+    assert heal.report() == {LOST: "Recount: 1 row in ClickHouse missing, 1 row brought back."}
+
+
 def test_what_is_on_its_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     heal = Heal(monkeypatch, ROWS)
     heal.missing = [hole(10)]

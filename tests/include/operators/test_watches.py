@@ -26,13 +26,13 @@ from include.healing.restarts import Cure
 from include.kafka import dead_letters, offsets, progress, receipts
 from include.kafka.errors import KafkaError
 from include.ledger import minutes
-from include.monitors import arrivals, rows, sequence
-from include.operators import assets, desk, healings, watch_connectors, watch_ingestion, watching, watermark
+from include.monitors import arrivals, places, rows, sequence
+from include.operators import assets, desk, healings, read_on, watch_connectors, watch_ingestion, watching, watermark
 from include.operators.watch_connectors import WatchConnectors
 from include.operators.watch_ingestion import WatchIngestion
 from include.warehouses import WarehouseError
 from tests.include.monitors.an_hour import MINUTE, SECOND, World
-from tests.include.monitors.test_quiet_hour import BEFORE, CASES, CONTRACTS, HOUR, START, Wrong, at, normal
+from tests.include.monitors.test_quiet_hour import BEFORE, CASES, CONTRACTS, HOUR, START, Wrong, at, fails, normal
 from tests.include.operators.contexts import Airflow
 
 NOWHERE = Endpoint(conn_id="nowhere")
@@ -75,6 +75,9 @@ class Line:
         self.airflow, self.slack = Airflow(), Slack()
         self.heals = True
         self.healed: list[str] = []
+        self.ids = False
+        self.refuse: set[str] = set()
+        self.contracts = list(CONTRACTS)
         normal(self.world)
         world, patch = self.world, monkeypatch.setattr
 
@@ -87,10 +90,13 @@ class Line:
             msgspec.convert({}, module._Memory)  # whose fields are of the real datetime
             patch(module, "datetime", Clock)
             patch(module, "second_look", partial(watching.second_look, sleep=lambda _: None))
-            patch(module, "all_contracts", lambda: CONTRACTS)
+            patch(module, "all_contracts", lambda: self.contracts)
             patch(module, "endpoint", lambda _: NOWHERE)
+        patch(read_on, "endpoint", lambda _: NOWHERE)
         patch(watch_ingestion, "load", lambda domain: world.contracts[domain])
-        patch(watch_connectors, "answers", lambda warehouse: warehouse not in world.away)
+        patch(watch_connectors, "blamed", lambda warehouse: next(
+            (name for name, there in zip(places.causes(warehouse), (world.away, self.refuse), strict=True)
+             if warehouse in there), ""))  # fmt: skip
         patch(watch_connectors, "_carry_out", self.cure)
         patch(WatchConnectors, "_statuses", lambda _: self.statuses())
         patch(desk, "endpoint", lambda _: NOWHERE)
@@ -103,8 +109,9 @@ class Line:
         patch(progress, "reachable", lambda _: self.kafka(None))
         patch(progress, "progress", lambda _, groups: self.kafka(self.progress(groups)))
         patch(offsets, "look_behind", lambda _, stretches: self.kafka(self.behind(stretches)))
-        patch(dead_letters, "by_domain", lambda _, some, since: self.kafka(
-            {one.domain: list(self.letters(one.domain, since)) for one in some}))  # fmt: skip
+        patch(dead_letters, "arrived", lambda _, some, starts, since: self.kafka(
+            ({one.domain: self.letters(one.domain, starts.get("dlq/0"), since) for one in some},
+             {"dlq/0": len(world.letters)})))  # fmt: skip
         patch(minutes, "read", lambda *_, since, until: world.ledger(since))
         patch(arrivals, "late", lambda _, some, since: {a.topic: a for c in some for a in world.late(c, since)})
         patch(arrivals, "twice", lambda _, some, since: {a.topic: a for c in some for a in world.twice(c, since)})
@@ -120,20 +127,27 @@ class Line:
 
     def kafka(self, answer: Any) -> Any:
         if "kafka" in self.world.away:
-            raise KafkaError("no broker answers")
+            raise KafkaError("no broker answers", away=True)
+        if "kafka" in self.refuse:
+            raise KafkaError("topic orders is missing: run the DAG prepare, which makes every contract's topics")
         return answer
 
     @contextmanager
     def connect(self, warehouse: str, run_id: str, **_: Any) -> Iterator[Any]:
         if warehouse in self.world.away:
-            raise WarehouseError(f"{warehouse} refuses", away=True)
+            raise WarehouseError(f"{warehouse} does not answer", away=True)
+        if warehouse in self.refuse:
+            raise WarehouseError(f"{warehouse} refuses user 'floodgate': check login and password")
         yield None
 
     def statuses(self) -> dict[str, Any]:
         if "connect" in self.world.away:
-            raise ConnectError("it refuses")
+            raise ConnectError("it does not answer", away=True)
+        if "connect" in self.refuse:
+            raise ConnectError("it refuses the login", 401)
         return {
             name: SimpleNamespace(
+                identity=f"lcc-{name}" if self.ids else "",
                 connector=SimpleNamespace(state=sink.state), trace=sink.trace,
                 tasks=[SimpleNamespace(state=state) for state in sink.tasks],
             )
@@ -143,7 +157,7 @@ class Line:
     def progress(self, groups: Mapping[str, Any]) -> dict[str, Any]:
         found = {}
         for group, topics in groups.items():
-            sink = self.world.sinks.get(group.removeprefix("connect-"))
+            sink = self.world.sinks.get(group.removeprefix("connect-lcc-" if self.ids else "connect-"))
             places = [place for place in self.world.logs if place[0] in list(topics)]
             committed = sink.committed if sink else {}
             found[group] = {place: (committed.get(place, -1), self.world.logs[place].end) for place in places}
@@ -155,12 +169,12 @@ class Line:
         found = self.world.behind(doubts, ends)
         return {place: found[f"{place[0]}/{place[1]}"] for place in stretches}
 
-    def letters(self, domain: str, since: datetime) -> list[Any]:
+    def letters(self, domain: str, start: int | None, since: datetime) -> list[Any]:
         topics = {topic.name for topic in self.world.contracts[domain].topics}
         return [
             SimpleNamespace(place=(*place, offset), reason="bad")
-            for _, place, offset, when in self.world.letters
-            if place[0] in topics and when >= since
+            for _, place, offset, when in self.world.letters[start or 0 :]
+            if place[0] in topics and (start is not None or when >= since)
         ]
 
     # --------------------------------------------------------------------------------------------------- what is done
@@ -252,6 +266,38 @@ def test_one_thing_wrong_is_one_thread_that_ends_well(line: Line, name: str) -> 
     assert line.world.ledger(START - 5 * MINUTE).holes == ()
 
 
+@pytest.mark.parametrize("name", ["rows are lost in ClickHouse", "a task fails", "a connector stalls"])
+def test_connectors_that_have_an_id_of_their_own_read_under_it(line: Line, name: str) -> None:
+    """As managed ones do; what is asked for by their names has never read anything."""
+    line.ids = True
+    line.hour(CASES[name].wrong)
+    ((_, words),) = line.slack.threads.items()
+    assert (words[0], words[-1]) == ("CRITICAL", "NORMAL"), line.slack.told
+    assert line.open() == set()
+
+
+@pytest.mark.parametrize("place", ["kafka", "connect", "clickhouse", "snowflake"])
+def test_a_place_that_refuses_is_one_thread_that_says_so_and_ends(line: Line, place: str) -> None:
+    """Runs fail over it, and sinks give up over it."""
+    line.world.at(at(4.5), partial(line.refuse.add, place))
+    line.world.at(at(12.5), partial(line.refuse.discard, place))
+    CASES["a run fails"].wrong(line.world)
+    line.hour(fails(f"{place}-ecommerce") if place in rows.WAREHOUSES else lambda world: None)
+    assert list(line.slack.threads.values()) == [["CRITICAL", "NORMAL"]], line.slack.told
+    first, last = line.slack.told[0][2], line.slack.told[-1][2]
+    assert first.startswith(f"CRITICAL {place}: It answers, and does not do what the watch asks: ")
+    assert "does again what it is asked" in last
+
+
+def test_the_last_known_group_is_read_while_connect_is_away(line: Line) -> None:
+    line.ids = True
+    line.world.at(at(20), partial(line.world.leave, "connect"))
+    line.world.at(at(29), partial(line.world.come_back, "connect"))
+    line.hour()
+    assert list(line.slack.threads.values()) == [["CRITICAL", "NORMAL"]], line.slack.told
+    assert "Connect" in line.slack.told[-1][2]
+
+
 def test_what_is_still_missing_is_not_forgotten_when_a_place_was_away(line: Line) -> None:
     """Healings fail for half an hour; then a warehouse is away for two looks."""
     line.heals = False
@@ -259,6 +305,40 @@ def test_what_is_still_missing_is_not_forgotten_when_a_place_was_away(line: Line
     line.world.at(at(32.5), partial(line.world.come_back, "snowflake"))
     line.hour(partial(lose_at, 9.4))
     assert "rows_missing:ecommerce@clickhouse" in line.open(), line.slack.told
+
+
+@pytest.mark.parametrize("name", ["rows are lost in Snowflake", "a connector is deleted"])
+def test_incidents_of_a_domain_that_was_removed_are_closed_and_say_why(line: Line, name: str) -> None:
+    line.heals = False
+    line.world.at(at(8.6), lambda: setattr(line.world.sinks["clickhouse-fashion"], "run", lambda: None))
+    line.world.at(at(30), lambda: line.contracts.remove(line.world.contracts["fashion"]))
+    line.hour(CASES[name].wrong)
+    ((_, words),) = line.slack.threads.items()
+    assert (words[0], words[-1]) == ("CRITICAL", "CLOSED"), words
+    assert "No contract asks for it any more" in line.slack.told[-1][2]
+    assert line.open() == set()
+
+
+def test_one_that_is_merely_blind_is_not_gone(line: Line) -> None:
+    line.heals = False
+    line.world.at(
+        at(30.5), lambda: [line.world.leave(name) for name in ("kafka", "connect", "clickhouse", "snowflake")]
+    )
+    line.hour(CASES["rows are lost in Snowflake"].wrong)
+    assert "rows_missing:fashion@snowflake" in line.open()
+
+
+def test_rows_beyond_kafkas_retention_are_lost_and_said_so_once(line: Line) -> None:
+    line.heals = False
+    line.world.at(at(30), lambda: line.world.retain(START + 11 * MINUTE))
+    line.hour(partial(lose_at, 9.4))
+    ((_, words),) = line.slack.threads.items()
+    assert (words[0], words[-1], words.count("LOST"), "NORMAL" in words) == ("CRITICAL", "LOST", 1, False), words
+    assert "Kafka no longer has them" in line.slack.told[-1][2]
+    assert line.open() == set()
+    assert len(line.healed) == 3, "nobody heals what is gone"
+    memory = line.airflow.store(assets.WATCH_INGESTION).get(watching.MEMORY)
+    assert (memory["rows"]["oldest"], memory["rows"]["given_up"]) == (None, {}), "nor is it looked for for ever"
 
 
 def test_nor_when_the_warehouse_itself_was_away(line: Line) -> None:
@@ -289,7 +369,7 @@ def test_a_quiet_look_asks_each_place_the_same_few_questions(line: Line, monkeyp
         real: Callable[..., Any] = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, **k: (asked.append(name), real(*a, **k))[1])
 
-    for module, name in ((receipts, "read"), (dead_letters, "by_domain"), (progress, "progress"), (minutes, "read"),
+    for module, name in ((receipts, "read"), (dead_letters, "arrived"), (progress, "progress"), (minutes, "read"),
                          (arrivals, "late"), (arrivals, "twice"), (sequence, "read"), (watermark, "connect")):  # fmt: skip
         counted(module, name)
     while line.world.now < START + 40 * MINUTE:

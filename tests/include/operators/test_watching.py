@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +16,10 @@ import pytest
 from include.connections import ConnectionMissing
 from include.connectors.client import ConnectError
 from include.kafka.errors import KafkaError
-from include.operators import assets
-from include.operators.watching import AGAIN_S, TRIGGER_BEAT, beat, beat_of, paused, second_look
-from include.warehouses import WarehouseError
+from include.monitors.places import Trouble
+from include.operators import assets, watching
+from include.operators.watching import AGAIN_S, TRIGGER_BEAT, beat, beat_of, blamed, paused, second_look
+from include.warehouses import WarehouseError, snowflake
 from tests.include.operators.contexts import Airflow
 
 LOG = logging.getLogger(__name__)
@@ -36,10 +39,10 @@ class Place:
         return answer
 
 
-def look(**given: Callable[[], Any]) -> tuple[dict[str, Any], dict[str, str], list[float]]:
+def look(**given: Callable[[], Any]) -> tuple[dict[str, Any], dict[str, Trouble], list[float]]:
     slept: list[float] = []
-    found, reasons = second_look(given, LOG, sleep=slept.append)
-    return found, reasons, slept
+    found, trouble = second_look(given, LOG, sleep=slept.append)
+    return found, trouble, slept
 
 
 def test_what_answers_is_looked_at_once_and_nobody_waits() -> None:
@@ -60,15 +63,63 @@ def test_a_restart_between_two_looks_is_nobodys_business(error: Exception) -> No
 
 
 def test_two_looks_in_a_row_are_away_with_the_later_reason() -> None:
-    place = Place(KafkaError("no broker answers"), KafkaError("still none"))
-    assert look(kafka=place) == ({"kafka": None}, {"kafka": "still none"}, [AGAIN_S])
+    place = Place(KafkaError("no broker answers", away=True), KafkaError("still none", away=True))
+    assert look(kafka=place) == ({"kafka": None}, {"kafka": Trouble("still none")}, [AGAIN_S])
+
+
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (KafkaError("no broker answers", away=True), True),
+        (KafkaError("topic orders is missing: run the DAG prepare"), False),
+        (WarehouseError("it does not answer", away=True), True),
+        (WarehouseError("refuses user x"), False),
+        (ConnectError("it does not answer", away=True), True),
+        (ConnectError("an error in it", 503), True),
+        (ConnectError("a rebalance", 409), True),
+        (ConnectError("refuses the login", 401), False),
+        (ConnectError("answers in another way than Kafka Connect does"), False),
+        (ConnectionMissing("no connection kafka_events"), False),
+    ],
+    ids=str,
+)
+def test_who_answers_and_refuses_is_not_away(error: Exception, away: bool) -> None:
+    assert look(place=Place(error, error))[1] == {"place": Trouble(str(error), away=away)}
+
+
+def test_the_later_look_says_which_it_is() -> None:
+    place = Place(KafkaError("no broker answers", away=True), KafkaError("topic a is missing"))
+    assert look(kafka=place)[1] == {"kafka": Trouble("topic a is missing", away=False)}
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (None, ""),
+        (WarehouseError("it does not answer", away=True), "place_away:snowflake"),
+        (WarehouseError("refuses user x"), "place_refuses:snowflake"),
+        (ConnectionMissing("no connection"), "place_refuses:snowflake"),
+    ],
+    ids=str,
+)
+def test_a_sink_is_not_blamed_for_what_its_warehouse_does(
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None, cause: str
+) -> None:
+    def connect(*_: Any, **__: Any) -> Any:
+        if error:
+            raise error
+        return contextlib.nullcontext(SimpleNamespace(query=lambda _: []))
+
+    monkeypatch.setattr(watching, "endpoint", lambda _: None)
+    monkeypatch.setattr(snowflake, "connect", connect)
+    assert blamed("snowflake") == cause
 
 
 def test_several_that_are_away_wait_together() -> None:
-    given = {name: Place(WarehouseError("1"), WarehouseError("2")) for name in ("clickhouse", "snowflake")}
+    given = {name: Place(WarehouseError("1"), WarehouseError("2", away=True)) for name in ("clickhouse", "snowflake")}
     found, reasons, slept = look(**given, kafka=Place(3))
     assert found == {"clickhouse": None, "snowflake": None, "kafka": 3}
-    assert reasons == {"clickhouse": "2", "snowflake": "2"}
+    assert reasons == {"clickhouse": Trouble("2"), "snowflake": Trouble("2")}
     assert slept == [AGAIN_S]
 
 

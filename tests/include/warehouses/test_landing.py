@@ -45,6 +45,21 @@ def test_a_topic_with_a_sequence_is_kept_in_the_order_of_time_too() -> None:
     ]
 
 
+def test_each_table_is_kept_in_the_order_of_time_with_what_its_topics_call_event_time() -> None:
+    contract = load("ecommerce")
+    topics = tuple(
+        msgspec.structs.replace(topic, event_time="after.x|created_at") if topic.name == "shipments" else topic
+        for topic in contract.topics
+    )
+    made = [sql for sql in clickhouse_ddl(msgspec.structs.replace(contract, topics=topics)) if "by_event_time" in sql]
+    assert made[-2:] == [
+        "alter table landing.`orders` add projection if not exists by_event_time "
+        "(select `_topic`, `created_at`, `_timestamp` order by `_timestamp`)",
+        "alter table landing.`shipments` add projection if not exists by_event_time "
+        "(select `_topic`, `after`, `created_at`, `modified_at`, `_timestamp` order by `_timestamp`)",
+    ]
+
+
 def test_descriptions_are_quoted() -> None:
     assert "the database\\'s log" in "\n".join(clickhouse_ddl(load("fashion")))
 
