@@ -1,7 +1,7 @@
-"""The same hours as in tests/include/monitors/test_quiet_hour.py, looked at by the watches themselves.
+"""An hour of normal running, and the same hour with one thing wrong in it: what both watches tell.
 
-Here it is the operators that ask, join verdicts, remember in stores, send, and have things healed; places, Slack, DAG heal
-and the clock are the world's. What no test of judges sees: a cause that is not named, a memory that is not kept.
+The operators ask, join verdicts, remember in stores, send, and have things healed; places, Slack, DAG heal and the clock
+are the world's. What no test of judges sees: a cause that is not named, a memory that is not kept.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from include.connections import Endpoint
 from include.connectors.client import ConnectError
 from include.contracts.event import Window
 from include.healing.restarts import Cure
+from include.incidents import Book
 from include.kafka import dead_letters, offsets, progress, receipts
 from include.kafka.errors import KafkaError
 from include.ledger import minutes
@@ -32,18 +33,19 @@ from include.operators.watch_connectors import WatchConnectors
 from include.operators.watch_ingestion import WatchIngestion
 from include.warehouses import WarehouseError
 from tests.include.monitors.an_hour import MINUTE, SECOND, World
-from tests.include.monitors.test_quiet_hour import BEFORE, CASES, CONTRACTS, HOUR, START, Wrong, at, fails, normal
 from tests.include.operators.contexts import Airflow
+from tests.include.operators.hours import BEFORE, CASES, CONTRACTS, HOUR, START, Wrong, at, fails, normal
 
 NOWHERE = Endpoint(conn_id="nowhere")
 
 
 class Slack:
-    """What was told: thread, word, text."""
+    """What was told: thread, word, text; `first_at`: the minute of the hour in which the first of it was."""
 
-    def __init__(self) -> None:
-        self.up = True
+    def __init__(self, world: World) -> None:
+        self.world, self.up = world, True
         self.told: list[tuple[str, str, str]] = []
+        self.first_at: float | None = None
 
     def __call__(self, _: Any) -> Slack:
         return self
@@ -53,6 +55,7 @@ class Slack:
             raise alerts.AlertsDown("away")
         thread = reply_to.ts if reply_to else f"{len(self.told)}.0"
         self.told.append((thread, message.word, plain(message)))
+        self.first_at = self.first_at or (self.world.now - self.world.start) / MINUTE - BEFORE
         return Sent("C1", thread)
 
     def edit(self, sent: Sent, message: Message) -> None:
@@ -72,7 +75,7 @@ class Line:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.world = World(CONTRACTS, START - BEFORE * MINUTE)
-        self.airflow, self.slack = Airflow(), Slack()
+        self.airflow, self.slack = Airflow(), Slack(self.world)
         self.heals = True
         self.healed: list[str] = []
         self.ids = False
@@ -222,20 +225,30 @@ class Line:
         self.watches[watch].execute(self.airflow.context(self.watches[watch]))
         self.heal()
 
-    def hour(self, wrong: Wrong = lambda world: None) -> Line:
+    def hour(self, wrong: Wrong = lambda world: None, *, seconds: tuple[int, int] = (4, 7)) -> Line:
+        """As `wrong` changes it; both watches look each minute, so many seconds into it."""
         wrong(self.world)
         while self.world.now < START + HOUR * MINUTE:
-            for watch, second in (("watch_connectors", 4), ("watch_ingestion", 7)):
+            for watch, second in zip(self.watches, seconds, strict=True):
                 if self.world.now.second == second and watch not in self.world.silent:
                     self.look(watch)
             self.world.second()
         return self
 
+    @property
+    def books(self) -> list[Book]:
+        kept = [
+            self.airflow.store(watch).get(desk.BOOK) or {}
+            for watch in (assets.WATCH_CONNECTORS, assets.WATCH_INGESTION)
+        ]
+        return [msgspec.convert(book, Book) for book in kept]
+
+    def known(self) -> set[str]:
+        """Every incident that was, those that were never told among them."""
+        return {one.fingerprint for book in self.books for one in (*book.incidents.values(), *book.recent)}
+
     def open(self) -> set[str]:
-        found = {}
-        for asset in (assets.WATCH_CONNECTORS, assets.WATCH_INGESTION):
-            found |= (self.airflow.store(asset).get(desk.BOOK) or {}).get("incidents", {})
-        return {name for name, incident in found.items() if incident["closed_at"] is None}
+        return {name for book in self.books for name, one in book.incidents.items() if one.open}
 
 
 @pytest.fixture
@@ -244,11 +257,20 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
     logging.getLogger("include").setLevel(logging.NOTSET)
 
 
-def test_an_hour_of_normal_running_says_nothing(line: Line) -> None:
-    line.hour()
+@pytest.mark.parametrize("seconds", [(4, 7), (16, 11), (55, 52)], ids=str)
+def test_an_hour_of_normal_running_says_nothing(line: Line, seconds: tuple[int, int]) -> None:
+    world = line.hour(seconds=seconds).world
     assert line.slack.told == []
-    assert line.open() == set()
+    assert line.known() == set()
     assert line.healed == []
+    # It was an hour of work: nothing is missing, and everything happened that is said to be in it.
+    assert len({receipt.burst for receipt in world.receipts.values()}) > 80
+    assert all(log.end > max(log.records) + 1 for log in world.logs.values() if log.records), (
+        "marks behind every partition"
+    )
+    assert world.ledger(START - 5 * MINUTE).holes == ()
+    in_snowflake, in_clickhouse = (sum(map(len, world.rows[name].values())) for name in ("snowflake", "clickhouse"))
+    assert in_snowflake > in_clickhouse, "the burst that was run again"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -259,8 +281,9 @@ def test_one_thing_wrong_is_one_thread_that_ends_well(line: Line, name: str) -> 
     assert (words[0] in ("CRITICAL", "WARNING"), words[-1], words.count("NORMAL")) == (True, "NORMAL", 1), (
         line.slack.told
     )
+    assert case.told[0] <= (line.slack.first_at or 0) <= case.told[1]
     assert case.normal in line.slack.told[-1][2]
-    assert line.open() == set()
+    assert (line.known(), line.open()) == ({case.fingerprint}, set())
     assert set(line.healed) <= {case.fingerprint}
     assert len(line.healed) <= 1, "healed once"
     assert line.world.ledger(START - 5 * MINUTE).holes == ()
