@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -105,11 +106,12 @@ def _told(endpoint: Endpoint) -> Iterator[None]:
     except ClickHouseError as error:
         text = " ".join(str(error).split())
         where = f"ClickHouse at {endpoint.host}:{http_port(endpoint)}"
-        if "516" in text or "AUTHENTICATION_FAILED" in text or "Authentication failed" in text:
+        if re.search(r"\b[Cc]ode: 516\b|AUTHENTICATION_FAILED|Authentication failed", text):
             raise WarehouseError(
                 f"{where} refuses user {endpoint.login!r}: check login and password of connection {endpoint.conn_id}"
             ) from None
-        if isinstance(error, OperationalError) or "Connection refused" in text or "Max retries" in text:
+        # A server's own exceptions come with a status of 500, and are told by their code.
+        if isinstance(error, OperationalError) or re.search(r"Connection refused|Max retries|HTTP status 5\d\d", text):
             raise WarehouseError(
                 f"{where} does not answer: start it, or check host and port of connection {endpoint.conn_id} "
                 f"({text[:200]})",

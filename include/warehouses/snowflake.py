@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,12 +154,17 @@ def _told(endpoint: Endpoint) -> Iterator[None]:
         yield
     except errors.Error as error:
         text = " ".join(str(error.msg or error).split())
-        if error.errno in (250001, 390100, 390144) and ("390" in text or "ncorrect username" in text or "JWT" in text):
+        if error.errno in (250001, 390100, 390144) and (
+            re.search(r"\b390\d{3}\b", text) or "ncorrect username" in text or "JWT" in text
+        ):
             raise WarehouseError(
                 f"{where} refuses user {endpoint.login!r}: check login and key of connection {endpoint.conn_id} "
                 f"({text[:200]})"
             ) from None
-        if isinstance(error, errors.OperationalError) or error.errno in (250001, 250003):
+        ill = (errors.OperationalError, errors.InternalServerError, errors.ServiceUnavailableError,
+               errors.BadGatewayError, errors.GatewayTimeoutError, errors.RequestTimeoutError)  # fmt: skip
+        # 290000 and the status of an HTTP answer; 604 is a statement that took too long and was called off.
+        if isinstance(error, ill) or error.errno in (250001, 250003, 604, *range(290500, 290600)):
             raise WarehouseError(
                 f"{where} does not answer: start it, or check host and port of connection {endpoint.conn_id} "
                 f"({text[:200]})",

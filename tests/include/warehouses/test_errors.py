@@ -38,6 +38,9 @@ def told(room: AbstractContextManager[None], error: Exception) -> WarehouseError
         (DatabaseError("Code: 516. DB::Exception: (AUTHENTICATION_FAILED)"), False, "refuses user 'floodgate'"),
         (DatabaseError("Code: 241. DB::Exception: (MEMORY_LIMIT_EXCEEDED)"), False, "MEMORY_LIMIT_EXCEEDED"),
         (OperationalError("Connection refused"), True, "does not answer"),
+        (OperationalError("HTTPConnectionPool(host='ch', port=55160): Connection refused"), True, "does not answer"),
+        (DatabaseError("HTTP driver received HTTP status 503, server response: upstream"), True, "does not answer"),
+        (DatabaseError("HTTP driver received HTTP status 404, server response: no such page"), False, "no such page"),
     ],
     ids=str,
 )
@@ -63,6 +66,10 @@ def of(kind: Any, errno: int, text: str) -> Exception:
             "resource monitor",
         ),
         (of(errors.OperationalError, 250001, "Could not connect"), True, "does not answer"),
+        (of(errors.OperationalError, 250001, "Could not connect to 127.0.0.1:39001"), True, "does not answer"),
+        (of(errors.InterfaceError, 290503, "Failed to get the response: 503"), True, "does not answer"),
+        (of(errors.ServiceUnavailableError, -1, "HTTP 503"), True, "does not answer"),
+        (of(errors.ProgrammingError, 604, "SQL execution canceled"), True, "does not answer"),
     ],
     ids=str,
 )
