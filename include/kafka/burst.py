@@ -43,7 +43,7 @@ class Stretch:
     def add(self, event: Event) -> None:
         """Takes an event into the next batch."""
         self.batch.append({"key": event.key, "value": event.value})
-        if event.value is not None:
+        if event.value is not None and not event.again:
             self.events += 1
         self.least_ms = min(self.least_ms, event.time_ms)
         self.greatest_ms = max(self.greatest_ms, event.time_ms)
