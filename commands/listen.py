@@ -41,7 +41,8 @@ def listen(
     if domain != "coinbase":
         raise CommandError(f"There is no source for {domain!r}: only coinbase has one.")
     seconds = length_of(for_, "--for").total_seconds() if for_ else None
-    environed()
+    if f"AIRFLOW_CONN_{connections.KAFKA.upper()}" not in os.environ:
+        environed()
     given = settings(feed(), products=products)
     outbox = KafkaOutbox(connections.from_env(connections.KAFKA), load(domain))
     if not as_json:

@@ -16,6 +16,7 @@ from include.connections import Endpoint
 from include.contracts import load
 from include.contracts.event import Event, Window
 from include.generators import events
+from include.monitors import sequence
 from tests.include.dbt.landed import Row
 from tests.include.dbt.test_build import WAREHOUSES, WITHOUT_UNIT_TESTS, Warehouse, check
 
@@ -202,15 +203,20 @@ def _counted(market: str, product: str, name: str, at: datetime, rows: list[Row]
 
 FIRST_LANDED, THEN_LANDED = MIDNIGHT + timedelta(hours=1), MIDNIGHT + timedelta(hours=12)
 #: A day before, in the hour that the last 24 hours begin in; around midnight; a coin's hour with holes; the exchange.
+OWN = made(MIDNIGHT, 20, size=300, shard="own")
+BROKEN = made(MIDNIGHT, 20, size=300, shard="own", holes=3, reconnections=2)
 FIRST = [
     *records(made(MIDNIGHT - timedelta(hours=15), 6), 0, FIRST_LANDED),
     *records(made(MIDNIGHT - timedelta(minutes=4), 8), 10_000, FIRST_LANDED),
-    *records(made(MIDNIGHT, 20, size=300, shard="own", holes=3, reconnections=2), 20_000, FIRST_LANDED),
+    *records(BROKEN, 20_000, FIRST_LANDED - timedelta(minutes=30)),
     *records(of_the_exchange(made(MIDNIGHT, 2)), 0, FIRST_LANDED, LIVE),
 ]
 THEN = [
     *records(made(MIDNIGHT, 4), 30_000, THEN_LANDED),  # told again
-    *records(made(MIDNIGHT, 20, size=300, shard="own"), 40_000, THEN_LANDED),  # the holes are filled
+    # the holes are filled, and only they: their candles hold trades of long ago and of now
+    *records([event for event in OWN if event.value not in {one.value for one in BROKEN}], 40_000, THEN_LANDED),
+    # became visible later than its landing time says
+    *records(made(MIDNIGHT + timedelta(minutes=4), 1), 60_000, FIRST_LANDED - timedelta(minutes=20)),
     *records(made(MIDNIGHT + timedelta(hours=8, minutes=57, seconds=30), 7), 50_000, THEN_LANDED),
 ]
 
@@ -234,6 +240,21 @@ def test_trades_reach_their_marts(warehouse: Warehouse) -> None:
         assert any(row["trades"] == 0 for row in expected["live_trades_per_minute"])
         assert any(row["vwap_usd"] is None for row in expected["live_vwap"])
         assert sum(row["trades"] for row in expected["live_vwap"]) < len(expected["fct_trades"])
+
+
+def test_holes_are_seen_by_who_watches_for_them(warehouse: Warehouse) -> None:
+    if warehouse.name != "clickhouse":
+        pytest.skip("holes are looked for in ClickHouse")
+    warehouse.prepare("coinbase")
+    at = MIDNIGHT + timedelta(days=5)
+    whole = made(MIDNIGHT, 2, size=400, shard="watched")
+    broken = made(MIDNIGHT, 2, size=400, shard="watched", holes=4, reconnections=1)
+    land(warehouse, records(broken, 100_000, at))
+    since, now = {"coinbase": at - timedelta(minutes=1)}, at + timedelta(minutes=10)
+    found = sequence.read(warehouse.client, [CONTRACT], since, now)["coinbase_ticker"]
+    assert found.missing == len(whole) - len({event.value for event in broken})
+    land(warehouse, records(whole, 110_000, at))
+    assert sequence.read(warehouse.client, [CONTRACT], since, now) == {}
 
 
 def test_text_that_is_no_number_stops_nothing(warehouse: Warehouse) -> None:

@@ -238,6 +238,19 @@ def test_what_had_come_is_handed_over_at_the_end() -> None:
     assert kept.numbers == [1, 2] and tally.bursts == 1
 
 
+def test_what_comes_during_the_last_burst_is_handed_over_too() -> None:
+    async def trickles(exchange: Exchange, socket: Any) -> None:
+        for number in range(1, 10_000):
+            await say(socket, ticker(number))
+            await asyncio.sleep(0.005)
+
+    kept = Kept(slow_s=0.3)
+    kept, tally, _ = listened(
+        tells(then=trickles), until=lambda kept, *_: kept.first.is_set(), outbox=kept, flush_s=0.01
+    )
+    assert tally.bursts >= 2 and tally.trades == tally.produced == len(kept.numbers)
+
+
 def test_a_kafka_that_gives_up_ends_it() -> None:
     with pytest.raises(RuntimeError, match="no broker"):
         listened(tells(ticker(1)), until=lambda *_: False, outbox=Kept(error=RuntimeError("no broker")))
