@@ -35,6 +35,15 @@ BUDGETS: dict[str, Budget] = {
         "one DAG file's parse, by a fresh process that has imported Airflow alone", "s", 0.5, digits=3
     ),
     "generate": Budget("events generated and thrown away", "events per CPU s", digits=0),
+    "generate_ticker": Budget(
+        "the same of the market ticker, in a burst of 200,000", "events per CPU s", 400_000, at_least=True, digits=0
+    ),
+    "scheduled_ticker": Budget(
+        "a scheduled burst of the ticker of a day not asked for before, figures of 24 hours included",
+        "CPU s",
+        1,
+        digits=3,
+    ),
     "produce": Budget("events made beforehand, produced by the client library alone", "events per CPU s", digits=0),
     "burst": Budget(
         "events generated and produced with their receipts, as a burst's task does", "events per CPU s", None, digits=0

@@ -24,7 +24,7 @@ from include.generators import burst as made
 from include.generators import events, shard_of
 from include.kafka import burst, client, topics
 
-ORDERS, CLICKS = 50_000, 50_000
+ORDERS, CLICKS, TRADES = 50_000, 50_000, 200_000
 TIMES = 5
 #: As a burst's producer is set.
 SETTINGS = {
@@ -39,10 +39,13 @@ BATCH = 10_000
 
 
 def measure() -> Iterator[Figure]:
-    """Generation of both domains; then, with a broker, bursts of the shop and the ceiling."""
+    """Generation of every domain; then, with a broker, bursts of the shop and the ceiling."""
     for domain, size in (("ecommerce", ORDERS), ("fashion", CLICKS)):
         rates = [generate(load(domain), window(number), size) for number in range(TIMES)]
         yield Figure("generate", statistics.median(rates), domain)
+    ticker = load("coinbase")
+    yield Figure("generate_ticker", statistics.median(generate(ticker, window(n), TRADES) for n in range(TIMES)))
+    yield Figure("scheduled_ticker", statistics.median(scheduled(ticker, days=4 * n) for n in range(1, TIMES + 1)))
     contract = load("ecommerce")
     with places.services("kafka"):
         kafka = connections.from_env(connections.KAFKA)
@@ -75,6 +78,14 @@ def generate(contract: Contract, at: Window, size: int) -> float:
         return deque(enumerate(stream, start=1), maxlen=1)[0][0]
 
     return _rate(one)
+
+
+def scheduled(contract: Contract, days: int) -> float:
+    """CPU seconds of the scheduled burst of a window so many days after the others."""
+    assert contract.burst is not None  # noqa: S101 - every domain with a generator has bursts
+    begun, at = time.process_time(), window(0).earlier(-720 * days)
+    deque(events(contract, at, seed=contract.burst.seed), maxlen=0)
+    return time.process_time() - begun
 
 
 def produce(kafka: Endpoint, contract: Contract, at: Window, size: int) -> float:

@@ -15,7 +15,19 @@ from local.place import PlaceError
 from local.service import ServiceError
 
 # In the order of the help.
-ROOMS = ("stack", "pipeline", "ledger", "incidents", "silences", "slack", "redrive", "faults", "replay", "demo")
+ROOMS = (
+    "stack",
+    "pipeline",
+    "ledger",
+    "incidents",
+    "silences",
+    "slack",
+    "redrive",
+    "faults",
+    "replay",
+    "listen",
+    "demo",
+)
 EXPECTED = (PlaceError, ServiceError, console.CommandError)
 
 

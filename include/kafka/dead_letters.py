@@ -8,11 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
+from confluent_kafka import KafkaError as Cause
 from confluent_kafka import Message
 
 from include.connections import Endpoint
 from include.contracts import Contract
 from include.kafka import redrives
+from include.kafka.client import producer
+from include.kafka.errors import Trouble
 from include.kafka.reading import records
 from include.kafka.redrives import Headers, Place
 
@@ -100,6 +103,27 @@ def arrived(
         if place in known or letter.at_ms >= since.timestamp() * 1000:
             found[domains[place[0]]].append(letter)
     return found, {f"{topic}/{number}": at for (topic, number), at in sorted(ends.items())}
+
+
+def write(endpoint: Endpoint, contract: Contract, who: str, letters: Iterable[tuple[bytes, str]]) -> None:
+    """Sets values aside that `who` refused before they came to a topic, each with its reason; raises KafkaError.
+
+    They have no place that they were rejected from: each is counted by its own. A repeat may write them twice.
+    """
+    trouble = Trouble(endpoint)
+    client = producer(endpoint, {"acks": "all", "enable.idempotence": True, "message.timeout.ms": 30_000}, trouble)
+    errors: list[Cause] = []
+    for value, reason in letters:
+        told = {"connector.name": who, "stage": "SOURCE", "exception.message": reason}
+        client.produce(
+            contract.dead_letters,
+            value=value,
+            headers=[(PREFIX + name, text.encode()) for name, text in told.items()],
+            on_delivery=lambda error, _: errors.append(error) if error else None,
+        )
+    client.flush()
+    if errors:
+        raise trouble.explain(f"writing to {contract.dead_letters}", errors[0])
 
 
 def rejected(endpoint: Endpoint, contract: Contract) -> Iterator[DeadLetter]:

@@ -26,6 +26,10 @@ POOL = "bursts"
 _MAYBE_TEXT = ["null", "string"]
 #: Options that one domain's generator takes and the others do not.
 OPTIONS: dict[str, dict[str, Param]] = {
+    "coinbase": {
+        "holes": Param(0, type="integer", minimum=0, description="Numbers left out of the sequence; needs a size."),
+        "reconnections": Param(0, type="integer", minimum=0, description="Lost connections; needs a size."),
+    },
     "fashion": {
         "clicks": Param(None, type=_MAYBE_TEXT, description="CSV of clicks to replay, a path on the worker."),
         "transactions": Param(None, type=_MAYBE_TEXT, description="CSV of transactions, as clicks."),

@@ -14,16 +14,12 @@ from commands import main, pipeline
 from commands import slack as room
 from commands.console import CommandError
 from include.alerts import Alerts, AlertsDown, Sent
+from include.contracts import all_contracts, domains
 from local import slack
 from local.place import Place
 from tests.local import running
 
-CHANNELS = {
-    "#floodgate-notices": ["notices"],
-    "#shop-alerts": ["ecommerce"],
-    "#fashion-alerts": ["fashion"],
-    "#floodgate": ["floodgate"],
-}
+CHANNELS = {"#floodgate-notices": ["notices"], **{one.channel: [one.domain] for one in all_contracts()}}
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +48,9 @@ def floodgate(*arguments: str) -> Result:
 
 def test_the_channels_are_those_of_the_contracts() -> None:
     assert room.channels_of(None) == CHANNELS
+    assert CHANNELS["#shop-alerts"] == ["ecommerce"]
     assert room.channels_of("fashion") == {"#floodgate-notices": ["notices"], "#fashion-alerts": ["fashion"]}
-    with pytest.raises(CommandError, match="There is no domain 'weather': ecommerce, fashion, floodgate"):
+    with pytest.raises(CommandError, match=f"There is no domain 'weather': {', '.join(domains())}, floodgate"):
         room.channels_of("weather")
 
 

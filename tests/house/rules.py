@@ -16,6 +16,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "include.connections": (),
     "include.generators": ("include.contracts",),
     "include.kafka": ("include.contracts", "include.connections"),
+    "include.sources": ("include.contracts", "include.connections", "include.kafka"),
     "include.warehouses": ("include.contracts", "include.connections"),
     "include.connectors": ("include.contracts", "include.connections", "include.warehouses"),
     "include.alerts": ("include.contracts", "include.connections"),

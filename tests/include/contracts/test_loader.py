@@ -8,9 +8,9 @@ from include.contracts.contract import Sequence
 from include.contracts.loader import FOLDER, read
 
 
-def test_both_domains_and_the_platform_load() -> None:
-    assert domains() == ("ecommerce", "fashion")
-    assert [contract.domain for contract in all_contracts()] == ["ecommerce", "fashion", "floodgate"]
+def test_every_domain_and_the_platform_load() -> None:
+    assert {"ecommerce", "fashion"} <= set(domains())
+    assert [contract.domain for contract in all_contracts()] == [*domains(), "floodgate"]
 
 
 def test_orders_as_the_code_sees_them() -> None:
@@ -40,7 +40,7 @@ def test_three_topics_of_shipments_end_in_one_table() -> None:
 
 
 def test_unknown_domain_and_topic_say_what_there_is() -> None:
-    with pytest.raises(ContractError, match="there are ecommerce, fashion"):
+    with pytest.raises(ContractError, match=f"there are {', '.join(domains())}"):
         load("nope")
     with pytest.raises(KeyError, match="it has shops, products"):
         load("ecommerce").topic("nope")

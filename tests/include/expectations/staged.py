@@ -22,14 +22,18 @@ KINDS: dict[str, tuple[str, str, Any]] = {
     "time": ("DateTime64(3, 'UTC')", "timestamp_ntz(3)", "2024-01-01 12:00:00.000"),
 }
 INTEGERS = {"customer_id", "product_id", "shop_id", "vendor_id", "shipping_method_id", "click_id", "transaction_id"}
+INTEGERS |= {"sequence", "trade_id"}
 INTEGERS |= {"lsn", "quantity", "status", "revision_number", "kafka_partition", "kafka_offset"}
 
+#: The shop numbers its products; a market names them.
+TEXTS = {("product_id", "stg_coinbase__trades")}
 
-def kind(column: str) -> str:
+
+def kind(column: str, table: str = "") -> str:
     """By the house's names: a unit or `_at` tells what a column holds."""
-    if column in INTEGERS:
+    if column in INTEGERS and (column, table) not in TEXTS:
         return "integer"
-    ends = {"usd": "money", "idr": "money", "at": "time", "lat": "degrees", "lon": "degrees"}
+    ends = {"usd": "money", "coins": "money", "idr": "money", "at": "time", "lat": "degrees", "lon": "degrees"}
     return ends.get(column.rpartition("_")[2], "text")
 
 
@@ -52,7 +56,7 @@ def create(warehouse: str, client: Any, tables: Iterable[str]) -> None:
 
 
 def _type(warehouse: str, table: str, column: str) -> str:
-    clickhouse, snowflake, _ = KINDS[kind(column)]
+    clickhouse, snowflake, _ = KINDS[kind(column, table)]
     if warehouse == "snowflake":
         return snowflake
     # What comes out of a change event's image may be missing; ids of rows and what the platform adds may not.
@@ -66,7 +70,7 @@ def fill(warehouse: str, client: Any, table: str, rows: Iterable[Row]) -> None:
     if unknown := {name for row in rows for name in row} - set(names):
         raise KeyError(f"{table} in {warehouse} has no {', '.join(sorted(unknown))}")
     values = ", ".join(
-        f"({', '.join(_literal(row.get(name, KINDS[kind(name)][2])) for name in names)})" for row in rows
+        f"({', '.join(_literal(row.get(name, KINDS[kind(name, table)][2])) for name in names)})" for row in rows
     )
     client.command(f"truncate table staging.{table}")
     if values:

@@ -8,6 +8,7 @@ from tests.include.expectations.staged import Row
 
 ORDERS, PRODUCTS = "stg_ecommerce__orders", "stg_ecommerce__products"
 CUSTOMERS, SHIPMENTS = "stg_ecommerce__customers", "stg_ecommerce__shipments"
+TRADES = "stg_coinbase__trades"
 CLICKS, LINES = "stg_fashion__clicks", "stg_fashion__transactions"
 
 
@@ -29,6 +30,13 @@ def _line(number: int, booking: str | None, total: str | None, **fields: object)
 
 def _click(number: int, **fields: object) -> Row:
     return {"click_id": number, "session_id": "s-1", "event_name": "CLICK", "traffic_source": "WEB"} | fields
+
+
+def _trade(number: int, **fields: object) -> Row:
+    known = {"ticker_id": f"generated/BTC-USD/{number}", "market": "generated", "product_id": "BTC-USD"}
+    known |= {"sequence": number, "trade_id": number, "side": "buy", "price_usd": "10.00", "size_coins": "0.50"}
+    known |= {"low_24h_usd": "9.00", "high_24h_usd": "11.00", "best_bid_usd": "9.99", "best_ask_usd": "10.00"}
+    return known | fields
 
 
 #: The bounds of what may be are in it, and the nulls that only columns without an expectation may have.
@@ -60,6 +68,12 @@ GOOD: dict[str, list[Row]] = {
             "modified_at": "2023-12-31 12:00:00.000",
         },  # its order is to come
     ],
+    TRADES: [
+        _trade(1, price_usd="9.00"),
+        _trade(2, price_usd="11.00", side="sell", size_coins="0.01"),
+        _trade(3, product_id="ETH-USD", trade_id=1),
+        _trade(4, market="exchange", trade_id=1),
+    ],
     CLICKS: [_click(1), _click(2, event_name="BOOKING", product_id=None, payment_status="Success")],
     LINES: [
         _line(1, "b-1", "100.00"),
@@ -80,6 +94,41 @@ class Trip(NamedTuple):
 
 #: A domain's expectations, each with what trips it.
 TRIPS: dict[str, dict[str, Trip]] = {
+    "coinbase": {
+        "trades_have_landed": Trip(TRADES, None, 0, "observed 0"),
+        "ticker_ids_are_unique": Trip(TRADES, [_trade(1, trade_id=9)], 2, "ticker_id=generated/BTC-USD/1"),
+        "trade_ids_are_unique_within_a_product": Trip(
+            TRADES, [_trade(9, trade_id=2)], 1, "market=generated, product_id=BTC-USD, trade_id=2, records=2"
+        ),
+        "prices_are_positive": Trip(
+            TRADES,
+            [_trade(9, price_usd="0.00", low_24h_usd="0.00")],
+            1,
+            "ticker_id=generated/BTC-USD/9, price_usd=0.00",
+        ),
+        "sizes_are_positive": Trip(
+            TRADES, [_trade(9, size_coins="-0.01")], 1, "ticker_id=generated/BTC-USD/9, size_coins=-0.01"
+        ),
+        "sides_are_known": Trip(TRADES, [_trade(9, side="both")], 1, "ticker_id=generated/BTC-USD/9, side=both"),
+        "offers_are_apart": Trip(
+            TRADES,
+            [_trade(9, best_bid_usd="10.00"), _trade(10, best_bid_usd="10.01")],
+            2,
+            "ticker_id=generated/BTC-USD/9, best_bid_usd=10.00, best_ask_usd=10.00",
+        ),
+        "prices_lie_within_their_day": Trip(
+            TRADES,
+            [_trade(9, price_usd="8.99"), _trade(10, price_usd="11.01")],
+            2,
+            "ticker_id=generated/BTC-USD/9, low_24h_usd=9.00, price_usd=8.99, high_24h_usd=11.00",
+        ),
+        "trades_are_not_of_the_future": Trip(
+            TRADES,
+            [_trade(9, traded_at="2024-01-01 12:00:07.000")],
+            1,
+            "ticker_id=generated/BTC-USD/9, traded_at=2024-01-01 12:00:07, landed_at=2024-01-01 12:00:00",
+        ),
+    },
     "ecommerce": {
         "orders_have_landed": Trip(ORDERS, None, 0, "observed 0"),
         "order_ids_are_unique": Trip(ORDERS, [_order(1, 1, 1, 1, "10.00")], 2, "order_id=o-1"),
