@@ -26,6 +26,8 @@ from include.kafka import burst, client, topics
 
 ORDERS, CLICKS = 50_000, 50_000
 TIMES = 5
+#: Users of the music service, each with a budget.
+YEARS = (1000, 5000)
 #: As a burst's producer is set.
 SETTINGS = {
     "transactional.id": "benchmarks",
@@ -39,10 +41,12 @@ BATCH = 10_000
 
 
 def measure() -> Iterator[Figure]:
-    """Generation of both domains; then, with a broker, bursts of the shop and the ceiling."""
+    """Generation of the shops and of the music service; then, with a broker, bursts of the shop and the ceiling."""
     for domain, size in (("ecommerce", ORDERS), ("fashion", CLICKS)):
         rates = [generate(load(domain), window(number), size) for number in range(TIMES)]
         yield Figure("generate", statistics.median(rates), domain)
+    for users in YEARS:
+        yield Figure(f"generate_{users}", year(load("eventsim"), users), "eventsim")
     contract = load("ecommerce")
     with places.services("kafka"):
         kafka = connections.from_env(connections.KAFKA)
@@ -70,6 +74,18 @@ def generate(contract: Contract, at: Window, size: int) -> float:
     """Events per CPU second of generation alone."""
     assert contract.burst is not None  # noqa: S101 - both domains have bursts
     stream = events(contract, at, seed=contract.burst.seed, size=size, shard=shard_of(size))
+
+    def one() -> int:
+        return deque(enumerate(stream, start=1), maxlen=1)[0][0]
+
+    return _rate(one)
+
+
+def year(contract: Contract, users: int) -> float:
+    """Events per CPU second of a music service's second year, what comes before it gone through as well."""
+    assert contract.burst is not None  # noqa: S101 - the service has bursts
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    stream = events(contract, Window(start, start + timedelta(days=365)), seed=contract.burst.seed, users=users)
 
     def one() -> int:
         return deque(enumerate(stream, start=1), maxlen=1)[0][0]

@@ -38,7 +38,7 @@ from include.generators.size import SCHEDULED, burst_size
 OPENING = Window(datetime(2023, 1, 1, tzinfo=UTC), datetime(2023, 1, 2, tzinfo=UTC))
 
 #: Sessions walked at a time: what a long window holds in memory.
-SESSIONS_AT_ONCE = 12_000
+SESSIONS_AT_ONCE = 24_000
 
 Number = float | int | None
 

@@ -10,32 +10,37 @@ import numpy as np
 
 from include.generators.draws import Draws, Floats, Ints
 
-_FIRST = (
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_FIRST = _words(
     "Paper Silver Velvet Hollow Electric Midnight Wooden Crystal Golden Broken Silent Northern Neon Distant Amber "
     "Copper Lunar Scarlet Winter Burning Empty Gentle Iron Little Marble Open Quiet Rapid Salt Tidal"
-).split()
-_SECOND = (
+)
+_SECOND = _words(
     "Rivers Lanterns Engines Mirrors Harbors Orchards Satellites Sparrows Wolves Gardens Anchors Arrows Bridges "
     "Candles Deserts Echoes Feathers Glaciers Horizons Islands Jackets Kites Letters Mountains Needles Oceans "
     "Pilots Quarries Ribbons Shadows Tigers Umbrellas Valleys Windows Yards Zeppelins"
-).split()
+)
 _BANDS = ("The {} {}", "{} {}", "{} {} Trio", "DJ {} {}", "{} & the {}")
 _TITLES = ("{} {}", "{} {} Tonight", "Under {} {}", "Waltz of {} {}", "{} {}, Pt. 2", "Leaving {} {}", "Like {} {}")
 
-FEMALE = (
+FEMALE = _words(
     "Mary Linda Susan Karen Nancy Lisa Sandra Ashley Emily Donna Michelle Amanda Melissa Laura Rebecca Sharon Cynthia "
     "Kathleen Amy Angela Brenda Emma Olivia Ava Sophia Isabella Mia Chloe Zoe Layla Grace Hannah Lily Aria Nora"
-).split()
-MALE = (
+)
+MALE = _words(
     "James Robert John Michael David William Richard Joseph Thomas Charles Daniel Matthew Anthony Mark Donald Steven "
     "Paul Andrew Joshua Kenneth Kevin Brian George Noah Liam Mason Ethan Logan Lucas Aiden Caleb Owen Isaac Leo Max"
-).split()
-LAST = (
+)
+LAST = _words(
     "Smith Johnson Williams Brown Jones Garcia Miller Davis Rodriguez Martinez Hernandez Lopez Gonzalez Wilson "
     "Anderson Thomas Taylor Moore Jackson Martin Lee Perez Thompson White Harris Sanchez Clark Ramirez Lewis Robinson "
     "Walker Young Allen King Wright Scott Torres Nguyen Hill Flores Green Adams Nelson Baker Hall Rivera Campbell "
     "Mitchell Carter Roberts O'Brien"
-).split()
+)
 
 #: City, zip, state, latitude, longitude, weight (about its people in 10,000).
 CITIES: tuple[tuple[str, str, str, float, float, int], ...] = (

@@ -223,5 +223,5 @@ def slope(given: Settings) -> NDArray[np.float64]:
     corners += [(down, 1.0), (down + given.weekend_slope_min, 0.0), (up, 0.0)]
     corners += [(min(up + given.weekend_slope_min, 7 * 1440), corners[0][1])]
     assert all(a <= b for (a, _), (b, _) in pairwise(corners))  # noqa: S101 - offsets and slopes of hours, not days
-    weekday = np.interp(minutes, *zip(*corners, strict=True))
+    weekday = np.interp(minutes, [corner[0] for corner in corners], [corner[1] for corner in corners])
     return day * (1 - given.weekend_damping * (1 - weekday))

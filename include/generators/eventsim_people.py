@@ -177,7 +177,8 @@ def _newcomers(seed: int, population: Population, first_ms: int, until_ms: int) 
 
 
 def _joined(a: People, b: People) -> People:
-    return People(*(np.concatenate(pair) for pair in zip(msgspec.structs.astuple(a), msgspec.structs.astuple(b))))
+    columns = zip(msgspec.structs.astuple(a), msgspec.structs.astuple(b), strict=True)
+    return People(*(np.concatenate(pair) for pair in columns))
 
 
 class Lives:

@@ -156,7 +156,6 @@ class _SessionParts:
         self.prefixes: list[bytes] = [b""] * count
         self.tails: list[bytes] = [b""] * (2 * count)
         self.keys: list[bytes] = [b""] * (2 * count)
-        self._users: dict[int, tuple[bytes, bytes]] = {}
 
     def prepare(self, session: Ints) -> None:
         """Makes what is missing of these sessions."""
@@ -168,22 +167,22 @@ class _SessionParts:
         ids = self.people.ids[who]
         numbers = (ids << _NUMBER_BITS) + self.sessions.week[new] * PLACES + self.sessions.place[new]
         names = draw(self.sessions.keys[new], NAME).tolist()
-        rows = zip(new.tolist(), who.tolist(), ids.tolist(), numbers.tolist(), names, self.registered[new].tolist())
-        for place, user, user_id, number, name, registered in rows:
-            if user not in self._users:
-                self._users[user] = _user(self.people.keys[user : user + 1])
-            where, person = self._users[user]
+        users, registered = self.people.keys[who].tolist(), self.registered[new].tolist()
+        rows = zip(new.tolist(), users, ids.tolist(), numbers.tolist(), names, registered, strict=True)
+        for place, user_key, user_id, number, name, since in rows:
+            where, person = _user(user_key)
             digits = b"%016x" % name
             self.prefixes[place] = digits[:8] + b"-" + digits[8:12] + b"-8" + digits[13:] + b"-"
             tail = b',"sessionId":%d%b' % (number, where)
             self.tails[2 * place] = tail
-            self.tails[2 * place + 1] = tail + b',"userId":%d%b,"registration":%d' % (user_id, person, registered)
+            self.tails[2 * place + 1] = tail + b',"userId":%d%b,"registration":%d' % (user_id, person, since)
             self.keys[2 * place : 2 * place + 2] = (b"%d" % number, b"%d" % user_id)
 
 
-def _user(user_key: Keys) -> tuple[bytes, bytes]:
+@functools.lru_cache(maxsize=50_000)  # a long history asks again and again
+def _user(user_key: int) -> tuple[bytes, bytes]:
     """Where a user is and with which browser; name and gender."""
-    drawn = int(draw(user_key, TRAITS)[0])
+    drawn = int(draw(np.array([user_key], np.uint64), TRAITS)[0])
     city = CITIES[_weighted()[0][drawn % 1024]]
     agent = AGENTS[_weighted()[1][(drawn >> 10) % 256]][0]
     female = bool(drawn >> 18 & 1)

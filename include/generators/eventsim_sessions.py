@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from include.generators.draws import Ints
+from include.generators.draws import Floats, Ints
 from include.generators.eventsim_catalog import Songs, gaps_ms
 from include.generators.eventsim_pages import machine, settings
 from include.generators.eventsim_people import PLACES, WEEK_MS, Lives, People, Sessions
-from include.generators.keyed import draw, fractions
+from include.generators.keyed import Keys, draw, fractions
 
 # Numbers of a session's draws: 0 is its end; then its name, its first page, the pages after; songs stand apart.
 NAME, _FIRST, _PAGES, _SONGS = 1, 2, 3, 1 << 40
@@ -52,13 +52,13 @@ def walk(sessions: Sessions, people: People, catalog: Songs) -> Pages:
     return Pages(session, item, state, song, start[session] + stretched)
 
 
-def _paths(sessions: Sessions) -> tuple[Ints, Ints, Ints, Ints]:
+def _paths(sessions: Sessions) -> tuple[Ints, Ints, Ints, Keys]:
     """Session, item, state and the draw of each page, by session and item."""
     pages, count = machine(), len(sessions.who)
     active = np.arange(count)
     states = pages.first(sessions.kinds, sessions.ends, draw(sessions.keys, _FIRST))
     keys, ends = sessions.keys, sessions.ends
-    steps = []
+    steps: list[tuple[Ints, Ints, Keys]] = []
     lengths = np.zeros(count, np.int64)
     while len(active):
         bits = draw(keys, _PAGES + len(steps))
@@ -78,7 +78,7 @@ def _paths(sessions: Sessions) -> tuple[Ints, Ints, Ints, Ints]:
     return session, np.arange(len(state)) - first[session], state, drawn
 
 
-def _placed(sessions: Sessions, people: People, lasts: Ints, pause: int) -> tuple[Ints, np.ndarray]:
+def _placed(sessions: Sessions, people: People, lasts: Ints, pause: int) -> tuple[Ints, Floats]:
     """When each session starts, and by what its times are shortened, which is 1 unless a week is fuller than a week.
 
     A session starts when it is due or, where the one before still lasts, a pause after it. All of a week's end a pause

@@ -8,9 +8,9 @@ from include.contracts.contract import Sequence
 from include.contracts.loader import FOLDER, read
 
 
-def test_both_domains_and_the_platform_load() -> None:
-    assert domains() == ("ecommerce", "fashion")
-    assert [contract.domain for contract in all_contracts()] == ["ecommerce", "fashion", "floodgate"]
+def test_the_domains_and_the_platform_load() -> None:
+    assert {"ecommerce", "eventsim", "fashion"} <= set(domains())
+    assert [contract.domain for contract in all_contracts()] == [*sorted(domains()), "floodgate"]
 
 
 def test_orders_as_the_code_sees_them() -> None:
@@ -40,7 +40,7 @@ def test_three_topics_of_shipments_end_in_one_table() -> None:
 
 
 def test_unknown_domain_and_topic_say_what_there_is() -> None:
-    with pytest.raises(ContractError, match="there are ecommerce, fashion"):
+    with pytest.raises(ContractError, match=r"there are ecommerce, .*fashion"):
         load("nope")
     with pytest.raises(KeyError, match="it has shops, products"):
         load("ecommerce").topic("nope")
@@ -59,7 +59,7 @@ def test_unknown_domain_and_topic_say_what_there_is() -> None:
             "physicalType: uuid",
             "orders.quantity: physicalType 'uuid' does not fit a integer",
         ),
-        ("name: quantity", "name: Quantity", "orders.Quantity: a field's name is lower case"),
+        ("name: quantity", "name: Quantity", "orders.Quantity: a field's name is letters, digits"),
         ("name: quantity", "name: id", "orders.id: named twice"),
         ("minimum: 1, maximum: 10", "minimum: 11, maximum: 10", "orders.quantity: minimum 11.0 is above maximum 10.0"),
         ('pattern: "^(S|M|L|XL)$"', 'pattern: "(S"', "products.size: pattern '(S' is no regular expression"),
