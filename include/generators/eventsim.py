@@ -175,7 +175,7 @@ def _pressed(window: Window, seed: int, size: int, shard: str) -> Iterator[Event
     """The first `size` events of a week of a service of the shard's own, in the window's time instead of a week's."""
     if not size:
         return
-    given, users = settings(), max(20, size // 20)
+    given, users = settings(), 20 + size // 9
     catalog = songs(seed, given.songs, given.artists, given.song_exponent)
     from_ms = origin_ms(given)
     while True:

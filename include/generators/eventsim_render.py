@@ -167,10 +167,10 @@ class _SessionParts:
         ids = self.people.ids[who]
         numbers = (ids << _NUMBER_BITS) + self.sessions.week[new] * PLACES + self.sessions.place[new]
         names = draw(self.sessions.keys[new], NAME).tolist()
-        users, registered = self.people.keys[who].tolist(), self.registered[new].tolist()
-        rows = zip(new.tolist(), users, ids.tolist(), numbers.tolist(), names, registered, strict=True)
-        for place, user_key, user_id, number, name, since in rows:
-            where, person = _user(user_key)
+        traits, registered = draw(self.people.keys[who], TRAITS).tolist(), self.registered[new].tolist()
+        rows = zip(new.tolist(), traits, ids.tolist(), numbers.tolist(), names, registered, strict=True)
+        for place, drawn, user_id, number, name, since in rows:
+            where, person = _user(drawn)
             digits = b"%016x" % name
             self.prefixes[place] = digits[:8] + b"-" + digits[8:12] + b"-8" + digits[13:] + b"-"
             tail = b',"sessionId":%d%b' % (number, where)
@@ -180,9 +180,8 @@ class _SessionParts:
 
 
 @functools.lru_cache(maxsize=50_000)  # a long history asks again and again
-def _user(user_key: int) -> tuple[bytes, bytes]:
-    """Where a user is and with which browser; name and gender."""
-    drawn = int(draw(np.array([user_key], np.uint64), TRAITS)[0])
+def _user(drawn: int) -> tuple[bytes, bytes]:
+    """Where a user of that draw is and with which browser; name and gender."""
     city = CITIES[_weighted()[0][drawn % 1024]]
     agent = AGENTS[_weighted()[1][(drawn >> 10) % 256]][0]
     female = bool(drawn >> 18 & 1)
