@@ -44,6 +44,14 @@ BUDGETS: dict[str, Budget] = {
         1,
         digits=3,
     ),
+    "generate_1000": Budget(
+        "a year of the music service with 1,000 users, generated and thrown away",
+        "events per CPU s",
+        170_000,
+        at_least=True,
+        digits=0,
+    ),
+    "generate_5000": Budget("the same with 5,000 users", "events per CPU s", 300_000, at_least=True, digits=0),
     "produce": Budget("events made beforehand, produced by the client library alone", "events per CPU s", digits=0),
     "burst": Budget(
         "events generated and produced with their receipts, as a burst's task does", "events per CPU s", None, digits=0

@@ -182,8 +182,8 @@ def _field_mistakes(where: str, properties: tuple[Property, ...]) -> Iterator[st
         yield f"{where}.{name}: named twice"
     for property in properties:
         place = f"{where}.{property.name}"
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", property.name):
-            yield f"{place}: a field's name is lower case letters, digits and underscores"
+        if not re.fullmatch(r"[a-z][A-Za-z0-9_]*", property.name):
+            yield f"{place}: a field's name is letters, digits and underscores, the first in lower case"
         if property.logical_type not in PHYSICAL:
             yield f"{place}: logicalType {property.logical_type!r} is none of {', '.join(PHYSICAL)}"
         elif not re.fullmatch(PHYSICAL[property.logical_type], property.physical_type):

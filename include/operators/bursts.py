@@ -30,6 +30,15 @@ OPTIONS: dict[str, dict[str, Param]] = {
         "holes": Param(0, type="integer", minimum=0, description="Numbers left out of the sequence; needs a size."),
         "reconnections": Param(0, type="integer", minimum=0, description="Lost connections; needs a size."),
     },
+    "eventsim": {
+        "from": Param(
+            None, type=_MAYBE_TEXT, format="date", description="A history's first day (UTC); shards share it."
+        ),
+        "to": Param(None, type=_MAYBE_TEXT, format="date", description="The day after a history's last."),
+        "users": Param(None, type=["null", "integer"], minimum=0, description="Users on the first day of the service."),
+        "growth": Param(None, type=["null", "number"], description="More users a year, as a share: 0.05."),
+        "attrition": Param(None, type=["null", "number"], minimum=0, description="Users who leave a year, as a share."),
+    },
     "fashion": {
         "clicks": Param(None, type=_MAYBE_TEXT, description="CSV of clicks to replay, a path on the worker."),
         "transactions": Param(None, type=_MAYBE_TEXT, description="CSV of transactions, as clicks."),
@@ -102,8 +111,10 @@ class PlanBurst(BaseOperator):
         seed, contract = context["params"].get("seed"), load(self.domain)
         assert contract.burst is not None  # noqa: S101 - see schedule()
         other_seed = None if seed == contract.burst.seed else seed
-        if size is None and shards > 1:
-            raise ValueError(f"{shards} shards of no given size: give a size as well, or leave shards at 1")
+        if size is None and shards > 1 and not context["params"].get("from"):
+            raise ValueError(
+                f"{shards} shards of no given size: give a size (or a history's days) as well, or leave shards at 1"
+            )
         return [
             {
                 "shard": shard_of(size, index, shards=shards, seed=other_seed),
@@ -138,7 +149,7 @@ class ProduceBurst(BaseOperator):
         asset, given = assets.bursts(self.domain), context["params"]
         memory = context["asset_state_store"][asset]
         at = window(context["dag_run"], contract.burst.schedule)
-        options = {name: given[name] for name in OPTIONS.get(self.domain, {}) if given.get(name)}
+        options = {name: given[name] for name in OPTIONS.get(self.domain, {}) if given.get(name) not in (None, "")}
         stretches = None
         if self.domain in FOLLOWED and self.part["shard"] == SCHEDULED:
             options["since"], stretches = since(memory.get(_STRETCHES) or [], at)

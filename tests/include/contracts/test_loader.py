@@ -59,7 +59,7 @@ def test_unknown_domain_and_topic_say_what_there_is() -> None:
             "physicalType: uuid",
             "orders.quantity: physicalType 'uuid' does not fit a integer",
         ),
-        ("name: quantity", "name: Quantity", "orders.Quantity: a field's name is lower case"),
+        ("name: quantity", "name: Quantity", "orders.Quantity: a field's name is letters, digits"),
         ("name: quantity", "name: id", "orders.id: named twice"),
         ("minimum: 1, maximum: 10", "minimum: 11, maximum: 10", "orders.quantity: minimum 11.0 is above maximum 10.0"),
         ('pattern: "^(S|M|L|XL)$"', 'pattern: "(S"', "products.size: pattern '(S' is no regular expression"),

@@ -19,21 +19,38 @@ KINDS: dict[str, tuple[str, str, Any]] = {
     "integer": ("Int64", "number(38, 0)", 1),
     "money": ("Decimal(14, 2)", "number(14, 2)", "1.00"),
     "degrees": ("Float64", "float", 1.5),
+    "seconds": ("Decimal(9, 3)", "number(9, 3)", "200.000"),
+    "flag": ("Bool", "boolean", True),
     "time": ("DateTime64(3, 'UTC')", "timestamp_ntz(3)", "2024-01-01 12:00:00.000"),
 }
 INTEGERS = {"customer_id", "product_id", "shop_id", "vendor_id", "shipping_method_id", "click_id", "transaction_id"}
-INTEGERS |= {"sequence", "trade_id"}
+INTEGERS |= {"sequence", "trade_id", "user_id", "session_id", "item_in_session", "http_status"}
 INTEGERS |= {"lsn", "quantity", "status", "revision_number", "kafka_partition", "kafka_offset"}
+MAYBE = {"user_id", "first_name", "last_name", "gender", "registered_at", "artist", "song", "duration_s"}
 
-#: The shop numbers its products; a market names them.
-TEXTS = {("product_id", "stg_coinbase__trades")}
+#: The shop numbers its products, a market names them; the music service numbers its sessions.
+TEXTS = {
+    ("product_id", "stg_coinbase__trades"),
+    ("session_id", "stg_fashion__clicks"),
+    ("session_id", "stg_fashion__transactions"),
+}
 
 
 def kind(column: str, table: str = "") -> str:
     """By the house's names: a unit or `_at` tells what a column holds."""
     if column in INTEGERS and (column, table) not in TEXTS:
         return "integer"
-    ends = {"usd": "money", "coins": "money", "idr": "money", "at": "time", "lat": "degrees", "lon": "degrees"}
+    if column.startswith(("is_", "has_")):
+        return "flag"
+    ends = {
+        "s": "seconds",
+        "usd": "money",
+        "coins": "money",
+        "idr": "money",
+        "at": "time",
+        "lat": "degrees",
+        "lon": "degrees",
+    }
     return ends.get(column.rpartition("_")[2], "text")
 
 
@@ -61,6 +78,10 @@ def _type(warehouse: str, table: str, column: str) -> str:
         return snowflake
     # What comes out of a change event's image may be missing; ids of rows and what the platform adds may not.
     image = table.startswith("stg_fashion") and column not in ("click_id", "transaction_id", "lsn", "changed_at")
+    # As does who the user is where nobody is logged in, and the song of a page that is none.
+    unknown = table.startswith("stg_eventsim") and column in MAYBE
+    if unknown:
+        return f"Nullable({clickhouse})"
     return f"Nullable({clickhouse})" if image and not column.startswith("kafka_") else clickhouse
 
 

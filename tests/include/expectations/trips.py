@@ -10,6 +10,8 @@ ORDERS, PRODUCTS = "stg_ecommerce__orders", "stg_ecommerce__products"
 CUSTOMERS, SHIPMENTS = "stg_ecommerce__customers", "stg_ecommerce__shipments"
 TRADES = "stg_coinbase__trades"
 CLICKS, LINES = "stg_fashion__clicks", "stg_fashion__transactions"
+PAGES, LISTENS = "stg_eventsim__page_views", "stg_eventsim__listens"
+CHANGES, AUTHS = "stg_eventsim__status_changes", "stg_eventsim__auths"
 
 
 def _order(number: int, product: int, customer: int, quantity: int, total: str) -> Row:
@@ -37,6 +39,18 @@ def _trade(number: int, **fields: object) -> Row:
     known |= {"sequence": number, "trade_id": number, "side": "buy", "price_usd": "10.00", "size_coins": "0.50"}
     known |= {"low_24h_usd": "9.00", "high_24h_usd": "11.00", "best_bid_usd": "9.99", "best_ask_usd": "10.00"}
     return known | fields
+
+
+def _page(number: int, page: str = "Home", user: int | None = 7, **fields: object) -> Row:
+    """A page of a session of its own; without a user a guest's."""
+    song = {} if page == "NextSong" else {"artist": None, "song": None, "duration_s": None}
+    auth = {"auth": "Guest" if user is None else "Logged In", "level": "free", "zip": "02108"}
+    of = {"event_id": f"p-{number}", "session_id": number, "page": page, "user_id": user, "item_in_session": 0}
+    return {**of, **song, **auth, **fields}
+
+
+def _event(number: int, **fields: object) -> Row:
+    return {"event_id": f"e-{number}", "user_id": 7, "level": "free", "zip": "02108", **fields}
 
 
 #: The bounds of what may be are in it, and the nulls that only columns without an expectation may have.
@@ -74,6 +88,17 @@ GOOD: dict[str, list[Row]] = {
         _trade(3, product_id="ETH-USD", trade_id=1),
         _trade(4, market="exchange", trade_id=1),
     ],
+    PAGES: [
+        _page(1, lat=-90),
+        _page(1, item_in_session=1, event_id="p-1b", page="NextSong", artist="Ana", song="Rain", duration_s="1.000"),
+        _page(2, user=None, lat=90),
+        _page(3, auth="Logged Out", user=None, level="paid"),
+        _page(4, user=8, auth="Cancelled"),
+        _page(5, user=8, viewed_at="2024-01-01 11:00:00.000"),
+    ],
+    LISTENS: [_event(1, duration_s="1.000"), _event(2, duration_s="3600.000")],
+    CHANGES: [_event(1), _event(2, auth="Cancelled")],
+    AUTHS: [_event(1, has_succeeded=True), _event(2, has_succeeded=False, user_id=None)],
     CLICKS: [_click(1), _click(2, event_name="BOOKING", product_id=None, payment_status="Success")],
     LINES: [
         _line(1, "b-1", "100.00"),
@@ -168,6 +193,52 @@ TRIPS: dict[str, dict[str, Trip]] = {
             [{"event_id": "s-2-0", "order_id": "o-2", "status": 0, "modified_at": "2024-01-01 11:59:59.000"}],
             1,
             "order_id=o-2, status=0, modified_at=2024-01-01 11:59:59",
+        ),
+    },
+    "eventsim": {
+        "page_views_have_landed": Trip(PAGES, None, 0, "observed 0"),
+        "page_view_ids_are_unique": Trip(PAGES, [_page(9, event_id="p-1")], 2, "event_id=p-1"),
+        "pages_have_a_place_of_their_own_in_the_session": Trip(
+            PAGES, [_page(2, event_id="p-9", user=None)], 1, "session_id=2, item_in_session=0, pages=2"
+        ),
+        "users_are_named_where_they_are_logged_in_and_nowhere_else": Trip(
+            PAGES,
+            [_page(9, auth="Guest"), _page(10, user=None, auth="Logged In")],
+            2,
+            "event_id=p-9, auth=Guest, user_id=7",
+        ),
+        "page_view_levels_are_known": Trip(PAGES, [_page(9, level="gold")], 1, "event_id=p-9, level=gold"),
+        "page_view_auths_are_known": Trip(PAGES, [_page(9, auth="Banned")], 1, "event_id=p-9, auth=Banned"),
+        "songs_stand_on_the_page_next_song_alone": Trip(
+            PAGES,
+            [_page(9, artist="Ana"), _page(10, "NextSong", duration_s=None)],
+            2,
+            "event_id=p-9, page=Home, artist=Ana",
+        ),
+        "nobody_comes_back_after_cancelling": Trip(
+            PAGES,
+            [_page(9, user=8, viewed_at="2024-01-01 12:00:00.001")],
+            1,
+            "event_id=p-9, user_id=8",
+        ),
+        "postal_codes_have_five_digits": Trip(PAGES, [_page(9, zip="2108")], 1, "event_id=p-9, zip=***"),
+        "latitudes_are_on_earth": Trip(PAGES, [_page(9, lat=-122.5)], 1, "event_id=p-9, lat=-122.5"),
+        "listen_ids_are_unique": Trip(LISTENS, [_event(1)], 2, "event_id=e-1"),
+        "listens_name_their_users": Trip(LISTENS, [_event(9, user_id=None)], 1, "event_id=e-9, user_id=null"),
+        "songs_last_from_a_second_to_an_hour": Trip(
+            LISTENS,
+            [_event(9, duration_s="0.125"), _event(10, duration_s="200000.000")],
+            2,
+            "event_id=e-9, duration_s=0.125",
+        ),
+        "status_change_ids_are_unique": Trip(CHANGES, [_event(1)], 2, "event_id=e-1"),
+        "status_changes_name_their_users": Trip(CHANGES, [_event(9, user_id=None)], 1, "event_id=e-9, user_id=null"),
+        "auth_ids_are_unique": Trip(AUTHS, [_event(1)], 2, "event_id=e-1"),
+        "only_a_login_that_succeeds_names_somebody": Trip(
+            AUTHS,
+            [_event(9, has_succeeded=False), _event(10, has_succeeded=True, user_id=None)],
+            2,
+            "event_id=e-9, user_id=7",
         ),
     },
     "fashion": {

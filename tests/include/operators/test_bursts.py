@@ -7,10 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
 
+from include import generators
 from include.contracts import load
 from include.contracts.event import Window
-from include.operators.bursts import PlanBurst, since, window
+from include.operators.bursts import PlanBurst, params, since, window
 
 CRON = "*/2 * * * *"
 
@@ -93,3 +95,27 @@ def test_the_contracts_own_seed_is_the_burst_on_schedule() -> None:
 def test_shards_need_a_size() -> None:
     with pytest.raises(ValueError, match="give a size"):
         plan(size=None, shards=2)
+
+
+def test_a_history_is_shared_by_its_time() -> None:
+    """Shards of it need no size: each takes its part of the days, which the events of all make whole."""
+    given = {"from": "2024-03-01", "to": "2024-03-03", "users": 20}
+    parts = PlanBurst(task_id="plan", domain="eventsim").execute({"params": {**given, "size": None, "shards": 4}})
+    contract = load("eventsim")
+    bursts = [generators.burst(contract, two_minutes(0), seed=1, **part, **given) for part in parts]
+    name, whole = generators.burst(contract, two_minutes(0), seed=1, **given)
+    assert [event for _, made in bursts for event in made] == list(whole)
+    assert len({str(one) for one, _ in bursts} | {str(name)}) == 5
+    with pytest.raises(ValueError, match="give a size"):
+        PlanBurst(task_id="plan", domain="eventsim").execute({"params": {"size": None, "shards": 4}})
+
+
+def test_what_a_run_by_hand_can_be_given_of_a_history() -> None:
+    known = params(load("eventsim"))
+    assert {"from", "to", "users", "growth", "attrition"} <= known.keys()
+    assert not {"from", "users"} & params(load("ecommerce")).keys()
+    assert known["users"].resolve(0) == 0
+    with pytest.raises(ParamValidationError):
+        known["users"].resolve(-1)
+    with pytest.raises(ParamValidationError):
+        known["from"].resolve("soon")

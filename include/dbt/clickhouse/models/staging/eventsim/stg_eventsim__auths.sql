@@ -1,0 +1,46 @@
+with
+
+source as (
+
+    {{ landed(source('eventsim', 'auth_events')) }}
+
+),
+
+typed as (
+
+    select
+        -- ids
+        event_id,
+        sessionId as session_id,
+        userId as user_id,
+
+        -- text
+        firstName as first_name,
+        lastName as last_name,
+        gender,
+        level,
+        city,
+        zip,
+        state,
+        userAgent as user_agent,
+
+        -- numbers
+        itemInSession as item_in_session,
+        lat,
+        lon,
+
+        -- flags
+        success as has_succeeded,
+
+        -- times, which come in milliseconds
+        fromUnixTimestamp64Milli(registration, 'UTC') as registered_at,
+        fromUnixTimestamp64Milli(ts, 'UTC') as attempted_at,
+
+        -- provenance
+        {{ provenance() }}
+
+    from source
+
+)
+
+select * from typed
