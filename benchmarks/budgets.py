@@ -35,6 +35,9 @@ BUDGETS: dict[str, Budget] = {
         "one DAG file's parse, by a fresh process that has imported Airflow alone", "s", 0.5, digits=3
     ),
     "generate": Budget("events generated and thrown away", "events per CPU s", digits=0),
+    "generate_clickstream": Budget(
+        "events of the phone shop generated and thrown away", "events per CPU s", 300_000, at_least=True, digits=0
+    ),
     "produce": Budget("events made beforehand, produced by the client library alone", "events per CPU s", digits=0),
     "burst": Budget(
         "events generated and produced with their receipts, as a burst's task does", "events per CPU s", None, digits=0

@@ -161,7 +161,7 @@ def test_one_domain(airflow: Airflow) -> None:
     airflow.looked("watch_connectors")
     facts = json.loads(told("--domain", "fashion", "--json"))
     assert ([one["fingerprint"] for one in facts["open"]], facts["recent"]) == (["rows_late:fashion"], [])
-    with pytest.raises(CommandError, match="There is no domain 'weather': ecommerce, fashion, floodgate"):
+    with pytest.raises(CommandError, match="There is no domain 'weather': clickstream, ecommerce, fashion, floodgate"):
         told("--domain", "weather")
 
 

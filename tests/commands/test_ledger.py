@@ -129,4 +129,4 @@ def test_the_command_gives_the_same_to_a_program(run):
 def test_a_domain_that_is_none_is_told(run):
     result, _ = run("--domain", "weather")
     assert isinstance(result.exception, CommandError)
-    assert "There is no domain 'weather': ecommerce, fashion" in str(result.exception)
+    assert "There is no domain 'weather': clickstream, ecommerce, fashion" in str(result.exception)

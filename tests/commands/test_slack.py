@@ -21,6 +21,7 @@ from tests.local import running
 CHANNELS = {
     "#floodgate-notices": ["notices"],
     "#shop-alerts": ["ecommerce"],
+    "#clickstream-alerts": ["clickstream"],
     "#fashion-alerts": ["fashion"],
     "#floodgate": ["floodgate"],
 }
@@ -53,7 +54,7 @@ def floodgate(*arguments: str) -> Result:
 def test_the_channels_are_those_of_the_contracts() -> None:
     assert room.channels_of(None) == CHANNELS
     assert room.channels_of("fashion") == {"#floodgate-notices": ["notices"], "#fashion-alerts": ["fashion"]}
-    with pytest.raises(CommandError, match="There is no domain 'weather': ecommerce, fashion, floodgate"):
+    with pytest.raises(CommandError, match="There is no domain 'weather': clickstream, ecommerce, fashion, floodgate"):
         room.channels_of("weather")
 
 

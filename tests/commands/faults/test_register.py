@@ -97,8 +97,8 @@ def test_options_choose_the_target(name: str, options: tuple[str, str, str], exp
         ("poison", ("clickhouse", "", ""), "poison takes no target, not --warehouse."),
         ("lose-rows", ("", "", "clickhouse-ecommerce"), "lose-rows takes --warehouse, --domain, not --connector."),
         ("lose-rows", ("oracle", "", ""), "There is no warehouse 'oracle': clickhouse, snowflake."),
-        ("late", ("", "shoes", ""), "There is no domain 'shoes': ecommerce, fashion."),
-        ("connector-fail", ("", "", "clickhouse"), "There is no domain '': ecommerce, fashion."),
+        ("late", ("", "shoes", ""), "There is no domain 'shoes': clickstream, ecommerce, fashion."),
+        ("connector-fail", ("", "", "clickhouse"), "There is no domain '': clickstream, ecommerce, fashion."),
     ],
 )
 def test_wrong_targets_are_sentences(name: str, options: tuple[str, str, str], words: str) -> None:

@@ -12,7 +12,7 @@ def test_dbt_sources_are_current() -> None:
 
 def test_a_stale_file_is_seen_and_written(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr(dbt, "DBT", tmp_path)
-    assert len(dbt.write()) == 5
+    assert len(dbt.write()) == 7
     assert dbt.write() == []
     (tmp_path / "clickhouse/models/sources/fashion.yml").write_text("old")
     assert [path.name for path in dbt.write()] == ["fashion.yml"]
@@ -43,6 +43,13 @@ def test_a_record_conforms_with_its_required_fields_and_lengths() -> None:
     assert "record_content:event_id is not null" in sql
     assert "try_cast(record_content:created_at::varchar as timestamp_ntz) is not null" in sql
     assert "coalesce(length(record_content:address::varchar), 0) <= 300" in sql
+
+
+def test_a_time_with_the_day_first_is_turned_round_before_snowflake_reads_it() -> None:
+    sql = paths.snowflake_conforms(load("clickstream").topic("clickstream"))
+    given = "record_content:event_time::varchar"
+    turned = f"substr({given}, 7, 4) || '-' || substr({given}, 4, 2) || '-' || substr({given}, 1, 2)"
+    assert f"try_cast({turned} || substr({given}, 11) as timestamp_ntz) is not null" in sql
 
 
 def test_a_record_conforms_where_its_numbers_fit_their_columns() -> None:

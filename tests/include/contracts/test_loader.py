@@ -8,9 +8,9 @@ from include.contracts.contract import Sequence
 from include.contracts.loader import FOLDER, read
 
 
-def test_both_domains_and_the_platform_load() -> None:
-    assert domains() == ("ecommerce", "fashion")
-    assert [contract.domain for contract in all_contracts()] == ["ecommerce", "fashion", "floodgate"]
+def test_the_domains_and_the_platform_load() -> None:
+    assert domains() == ("clickstream", "ecommerce", "fashion")
+    assert [contract.domain for contract in all_contracts()] == ["clickstream", "ecommerce", "fashion", "floodgate"]
 
 
 def test_orders_as_the_code_sees_them() -> None:
@@ -40,7 +40,7 @@ def test_three_topics_of_shipments_end_in_one_table() -> None:
 
 
 def test_unknown_domain_and_topic_say_what_there_is() -> None:
-    with pytest.raises(ContractError, match="there are ecommerce, fashion"):
+    with pytest.raises(ContractError, match="there are clickstream, ecommerce, fashion"):
         load("nope")
     with pytest.raises(KeyError, match="it has shops, products"):
         load("ecommerce").topic("nope")
@@ -78,6 +78,11 @@ def test_unknown_domain_and_topic_say_what_there_is() -> None:
             "{property: landingTable, value: shipments}",
             "{property: landingTabel, value: shipments}",
             "unknown property 'landingTabel'",
+        ),
+        (
+            "{property: landingTable, value: shipments}",
+            "{property: landingDays, value: 0}",
+            "schema.shipments.customProperties.landingDays: 0 is not a number of days",
         ),
         ("name: shipment_dispatches", "name: orders", "schema.orders: named twice"),
         (

@@ -213,9 +213,12 @@ def test_an_order_is_of_one_domain() -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"domain": "shoes"}, "there are no dead letters of 'shoes' to send again: ecommerce, fashion have some"),
+        (
+            {"domain": "shoes"},
+            "there are no dead letters of 'shoes' to send again: clickstream, ecommerce, fashion have some",
+        ),
         ({"domain": "floodgate"}, "no dead letters of 'floodgate' to send again"),
-        ({"topic": "nowhere"}, "there is no topic 'nowhere': shops, products"),
+        ({"topic": "nowhere"}, "there is no topic 'nowhere': clickstream, clickstream_enriched, shops, products"),
         ({"topic": "orders", "domain": "fashion"}, "there is no topic 'orders' in fashion"),
         ({"fix": "magic"}, "there is no fix 'magic': numbers_from_text, fill_missing_time, times_to_utc"),
         ({"at_most": -1}, "at most -1 times is no number of times"),
