@@ -23,6 +23,8 @@ app = typer.Typer()
 AsJson = Annotated[bool, typer.Option("--json", help="The same facts for a program.")]
 #: Orders of the demo's own burst, beside those of the schedule: enough to see figures move.
 ORDERS = 200
+#: Streams that are enriched on the way.
+ENRICHMENTS = ("enrich_clickstream",)
 #: From here on somebody looks, and heals.
 WATCHES = ("watch_connectors", "watch_ingestion", "heal", "redrive")
 
@@ -84,7 +86,7 @@ def demo(
     transforms = [f"transform_{warehouse}_{domain}" for warehouse in ("clickhouse", "snowflake") for domain in domains]
     with airflow_api.connect(place) as airflow:
         with steps.step("Airflow reads the DAGs"):
-            _known(airflow, ["prepare", *bursts, *transforms, *WATCHES])
+            _known(airflow, ["prepare", *bursts, *ENRICHMENTS, *transforms, *WATCHES])
         with steps.step("prepare: topics, landing tables, connectors, first events"):
             _prepared(airflow)
         for dag in bursts:
@@ -92,6 +94,10 @@ def demo(
         with steps.step(f"bursts: {ORDERS} orders and a window of each domain"):
             _ran(airflow, {dag: {} for dag in bursts})
             _ran(airflow, {"burst_ecommerce": {"size": ORDERS}})
+        with steps.step("enrichment of what the bursts produced"):
+            for dag in ENRICHMENTS:
+                airflow.unpause(dag)
+            _ran(airflow, {dag: {} for dag in ENRICHMENTS})
         if fashion:
             with steps.step("replay of the files of clicks and transactions"):
                 _ran(airflow, {"burst_fashion": fashion})
