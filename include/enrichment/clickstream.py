@@ -134,10 +134,11 @@ def agent(text: str) -> Agent:
 
 
 def _iso(text: str) -> str:
-    """dd/mm/yyyy HH:MM:SS.ffffff as ISO 8601 in UTC; raises Malformed for a day that is none."""
+    """dd/mm/yyyy HH:MM:SS.ffffff as ISO 8601 in UTC, cut to milliseconds: of more digits each warehouse would make
+    what it likes. Raises Malformed for a day that is none."""
     turned = f"{text[6:10]}-{text[3:5]}-{text[:2]}T{text[11:]}"
     try:
         datetime.fromisoformat(turned)
     except ValueError as error:
         raise Malformed(f"event_time {text!r}: {error}") from None
-    return turned + "Z"
+    return turned[:23] + "Z"

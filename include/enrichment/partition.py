@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError as Cause
 from include.connections import Endpoint
 from include.contracts import Contract
 from include.contracts.event import Event
+from include.enrichment import again
 from include.enrichment.clickstream import SOURCE, TARGET, Malformed, enrich
 from include.enrichment.shares import Block, Blocks, blocks, receipts
 from include.kafka.burst import Stretch
@@ -37,6 +38,8 @@ GROUP = "enrich-clickstream"
 BATCH = 50_000
 #: Records read at a time, and what waits for the broker at most.
 AT_ONCE, WAITING = 5_000, 20_000
+#: How long to wait for so many.
+QUIET_S = 0.1
 
 Point = Callable[[str], None]
 
@@ -136,8 +139,8 @@ class _Run:
         """Everything committed before `end`."""
         silent = 0.0
         while True:
-            got = self.reader.consume(AT_ONCE, timeout=0.5)
-            silent = 0 if got else silent + 0.5
+            got = self.reader.consume(AT_ONCE, timeout=QUIET_S)
+            silent = 0 if got else silent + QUIET_S
             for message in got:
                 error = message.error()
                 if error is None:
@@ -193,7 +196,7 @@ class _Run:
         """Sends enriched records, dead letters, receipts; gives how many of the first two."""
         made: list[tuple[Block | None, Stretch]] = []
         rejected = 0
-        for block, some in groupby(messages, lambda message: self.found.of(_offset(message))):
+        for block, some in groupby(messages, self._block):
             stretch = Stretch(TARGET, self.partition)
             made.append((block, stretch))
             for message in some:
@@ -217,6 +220,10 @@ class _Run:
                     self.client.produce(RECEIPTS, value, receipt.event_id.encode(), 0, on_delivery=self._told)
         self._settle(made)
         return sum(stretch.events for _, stretch in made), rejected
+
+    def _block(self, message: Message) -> Block | None:
+        """The stretch that a record belongs to: its burst's, one of its own where it was sent again, or none."""
+        return self.found.of(_offset(message)) or again.block(self.endpoint, message)
 
     def _hand_over(self, stretch: Stretch) -> None:
         if stretch.batch:

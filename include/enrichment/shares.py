@@ -2,7 +2,7 @@
 
 A burst's stretch of a partition is enriched whole, in one transaction, and its receipt bears the burst's own name. So a
 burst that was produced twice, and enriched twice, has one receipt, that of the later copy. Records without a receipt,
-which nobody promised, have none here either.
+which nobody promised, have none here either, but for those of a redrive (again.py).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from include.contracts import domains
 PROJECTS = Path(__file__).resolve().parents[3] / "include" / "dbt"
 NAMES = ("clickhouse", "snowflake")
 STAGING = r"stg_(?P<domain>[a-z]+)__[a-z_]+"
-MART = r"(dim|fct|report)_(?P<domain>[a-z]+)__[a-z_]+"
+MART = r"(dim|fct|report|live)_(?P<domain>[a-z]+)__[a-z_]+"
 
 
 def written(project: Path) -> dict[str, dict[str, Any]]:
@@ -82,8 +82,11 @@ def test_complaints_are_made(tmp_path: Path) -> None:
 
 def test_both_projects_hold_the_same_models() -> None:
     clickhouse, snowflake = (written(PROJECTS / name) for name in NAMES)
-    assert clickhouse.keys() == snowflake.keys()
-    for name, model in clickhouse.items():
+    # What is asked of now, is asked of ClickHouse.
+    live = {name for name in clickhouse if re.match(r"live_|stg_[a-z]+__live_", name)}
+    assert clickhouse.keys() - live == snowflake.keys()
+    for name in snowflake:
+        model = clickhouse[name]
         for part in ("path", "description"):
             assert model[part] == snowflake[name][part], name
         assert _described(model) == _described(snowflake[name]), name

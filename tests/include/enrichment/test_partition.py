@@ -22,8 +22,8 @@ from include.enrichment import Malformed, enrich
 from include.enrichment import partition as room
 from include.enrichment.clickstream import SOURCE, TARGET
 from include.enrichment.partition import GROUP, enrich_partition, waiting
-from include.generators import BurstId, Window, events
-from include.kafka import KafkaError, burst, client, dead_letters, receipts
+from include.generators import BurstId, Event, Window, events
+from include.kafka import KafkaError, burst, client, dead_letters, receipts, redrives
 from include.kafka.reading import records
 from tests.include.enrichment.ends import POINTS
 from tests.include.kafka.conftest import Broker
@@ -167,6 +167,45 @@ def test_a_malformed_record_is_a_dead_letter_and_stops_nothing(kafka: Endpoint) 
         assert shares(kafka, name)[SOURCE] == shares(kafka, name)[TARGET]
     promised = receipts.produced(receipts.read(kafka))
     assert promised[SOURCE] == promised[TARGET], "what nobody promised has no receipt in either"
+
+
+def test_what_a_redrive_sends_counts_once_it_is_enriched(kafka: Endpoint) -> None:
+    """As `floodgate status` counts: an event that was malformed counts when it is mended, one that was not does not."""
+    from include.healing import redrive
+
+    def promised() -> tuple[int, int]:
+        told = receipts.read(kafka)
+        beyond = redrives.beyond_receipts(redrives.read(kafka).values(), told.values())
+        made = receipts.produced(told)
+        return made.get(SOURCE, 0) + beyond.get(SOURCE, 0), made[TARGET] + beyond.get(TARGET, 0)
+
+    run_all(kafka)
+    before = promised()
+    good = json.loads(new_burst(1)[1][0].value)
+    timeless = {name: value for name, value in good.items() if name != "event_time"} | {"event_id": "mended"}
+    name, made = new_burst(40)
+    spoiled = json.loads(made[7].value) | {"event_time": None}
+    made[7] = Event(SOURCE, made[7].key, json.dumps(spoiled).encode(), made[7].time_ms)
+    burst.produce(kafka, CONTRACT, name, made)
+    send(kafka, json.dumps(timeless).encode())
+    run_all(kafka)
+    assert promised() == (before[0] + 40, before[1] + 39)
+    # A sink has refused a record that was enriched all the same.
+    record = next(one for one in records(kafka, SOURCE) if one.value() == made[3].value)
+    letter = {"topic": SOURCE, "partition": record.partition(), "offset": record.offset(), "exception.message": "full"}
+    headers = [(f"__connect.errors.{key}", str(value).encode()) for key, value in letter.items()]
+    producer = client.producer(kafka, {})
+    producer.produce(CONTRACT.dead_letters, record.value(), record.key(), headers=headers)
+    assert producer.flush(20) == 0
+    now = datetime.now(UTC)
+    sent = redrive.redrive(
+        kafka, redrive.Order(domain="clickstream", reason="event_time", fix="fill_missing_time"), now=now
+    )
+    sent_too = redrive.redrive(kafka, redrive.Order(domain="clickstream", reason="full"), now=now)
+    assert (sent.send, sent_too.send) == (2, 1)
+    run_all(kafka)
+    assert promised() == (before[0] + 41, before[1] + 41)
+    told(kafka)
 
 
 def test_a_burst_under_way_holds_back_only_what_is_beside_it(kafka: Endpoint) -> None:

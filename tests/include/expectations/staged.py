@@ -22,7 +22,16 @@ KINDS: dict[str, tuple[str, str, Any]] = {
     "time": ("DateTime64(3, 'UTC')", "timestamp_ntz(3)", "2024-01-01 12:00:00.000"),
 }
 INTEGERS = {"customer_id", "product_id", "shop_id", "vendor_id", "shipping_method_id", "click_id", "transaction_id"}
-INTEGERS |= {"lsn", "quantity", "status", "revision_number", "kafka_partition", "kafka_offset"}
+INTEGERS |= {
+    "user_id",
+    "cart_pieces",
+    "lsn",
+    "quantity",
+    "status",
+    "revision_number",
+    "kafka_partition",
+    "kafka_offset",
+}
 
 
 def kind(column: str) -> str:
@@ -55,8 +64,10 @@ def _type(warehouse: str, table: str, column: str) -> str:
     clickhouse, snowflake, _ = KINDS[kind(column)]
     if warehouse == "snowflake":
         return snowflake
-    # What comes out of a change event's image may be missing; ids of rows and what the platform adds may not.
+    # What comes out of a change event's image or of metadata may be missing; ids of rows and what the platform adds may
+    # not.
     image = table.startswith("stg_fashion") and column not in ("click_id", "transaction_id", "lsn", "changed_at")
+    image = image or (table.startswith("stg_clickstream") and column not in ("event_id", "happened_at"))
     return f"Nullable({clickhouse})" if image and not column.startswith("kafka_") else clickhouse
 
 

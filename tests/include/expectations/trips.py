@@ -9,6 +9,7 @@ from tests.include.expectations.staged import Row
 ORDERS, PRODUCTS = "stg_ecommerce__orders", "stg_ecommerce__products"
 CUSTOMERS, SHIPMENTS = "stg_ecommerce__customers", "stg_ecommerce__shipments"
 CLICKS, LINES = "stg_fashion__clicks", "stg_fashion__transactions"
+VISITS = "stg_clickstream__events"
 
 
 def _order(number: int, product: int, customer: int, quantity: int, total: str) -> Row:
@@ -29,6 +30,13 @@ def _line(number: int, booking: str | None, total: str | None, **fields: object)
 
 def _click(number: int, **fields: object) -> Row:
     return {"click_id": number, "session_id": "s-1", "event_name": "CLICK", "traffic_source": "WEB"} | fields
+
+
+def _visit(number: int, event_name: str, second: int, **fields: object) -> Row:
+    """One event of a visit; of the shop's cart it says nothing."""
+    cart = dict.fromkeys(("product_id", "quantity", "cart_pieces", "cart_usd", "query", "promo_code", "order_status"))
+    told = {"event_id": f"v-{number}", "session_id": "s-1", "event_name": event_name, "channel": "Direct"}
+    return told | cart | {"happened_at": f"2024-01-01 12:00:{second:02d}.000"} | fields
 
 
 #: The bounds of what may be are in it, and the nulls that only columns without an expectation may have.
@@ -65,6 +73,14 @@ GOOD: dict[str, list[Row]] = {
         _line(1, "b-1", "100.00"),
         _line(2, "b-1", "100.00", promo_code=None),
         _line(3, "b-2", "0.00", payment_method="LinkAja", payment_status="Failed"),
+    ],
+    VISITS: [
+        _visit(1, "Search", 1, query="pixel 8"),
+        _visit(2, "AddToCart", 2, product_id=1, quantity=1, cart_pieces=1, cart_usd="0.01"),
+        _visit(3, "DeleteFromCart", 3, product_id=1, quantity=0, cart_pieces=0, cart_usd="0.00"),
+        _visit(4, "Checkout", 4, cart_pieces=1, cart_usd="0.01"),
+        _visit(5, "CompleteOrder", 4, cart_pieces=1, cart_usd="0.01", order_status="Failed"),
+        _visit(6, "Search", 1, session_id="s-2", channel="Other"),
     ],
 }
 
@@ -119,6 +135,53 @@ TRIPS: dict[str, dict[str, Trip]] = {
             [{"event_id": "s-2-0", "order_id": "o-2", "status": 0, "modified_at": "2024-01-01 11:59:59.000"}],
             1,
             "order_id=o-2, status=0, modified_at=2024-01-01 11:59:59",
+        ),
+    },
+    "clickstream": {
+        "events_have_landed": Trip(VISITS, None, 0, "observed 0"),
+        "event_ids_are_unique": Trip(VISITS, [_visit(1, "Search", 9)], 2, "event_id=v-1"),
+        "events_belong_to_a_session": Trip(
+            VISITS, [_visit(9, "Search", 9, session_id=None)], 1, "event_id=v-9, session_id=null"
+        ),
+        "event_names_are_known": Trip(VISITS, [_visit(9, "Swim", 9)], 1, "event_id=v-9, event_name=Swim"),
+        "carts_are_never_below_zero": Trip(
+            VISITS,
+            [_visit(9, "DecreaseQuantity", 9, product_id=1, quantity=-1, cart_pieces=0, cart_usd="0.00")],
+            1,
+            "event_id=v-9, event_name=DecreaseQuantity, quantity=-1, cart_pieces=0, cart_usd=0.00",
+        ),
+        "orders_say_what_was_bought": Trip(
+            VISITS,
+            [
+                _visit(8, "CompleteOrder", 9, cart_pieces=1, cart_usd="1.00"),
+                _visit(9, "CompleteOrder", 9, cart_pieces=0, cart_usd="0.00", order_status="Success"),
+            ],
+            2,
+            "event_id=v-8, order_status=null, cart_pieces=1, cart_usd=1.00",
+        ),
+        "channels_are_known": Trip(
+            VISITS, [_visit(9, "Search", 9, session_id="s-3", channel="TV")], 1, "event_id=v-9, channel=TV"
+        ),
+        "sessions_come_by_one_channel": Trip(
+            VISITS, [_visit(9, "Search", 9, channel="Referral")], 1, "session_id=s-1, channels=2"
+        ),
+        "orders_follow_a_checkout": Trip(
+            VISITS,
+            [
+                _visit(8, "CompleteOrder", 3, cart_pieces=1, cart_usd="1.00", order_status="Success"),
+                _visit(
+                    9,
+                    "CompleteOrder",
+                    9,
+                    session_id="s-2",
+                    channel="Other",
+                    cart_pieces=1,
+                    cart_usd="1.00",
+                    order_status="Failed",
+                ),
+            ],
+            2,
+            "event_id=v-8, session_id=s-1, event_name=CompleteOrder",
         ),
     },
     "fashion": {
