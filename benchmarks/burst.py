@@ -71,7 +71,7 @@ def window(number: int) -> Window:
 
 def generate(contract: Contract, at: Window, size: int) -> float:
     """Events per CPU second of generation alone."""
-    assert contract.burst is not None  # noqa: S101 - both domains have bursts
+    assert contract.burst is not None  # noqa: S101 - these domains have bursts
     stream = events(contract, at, seed=contract.burst.seed, size=size, shard=shard_of(size))
 
     def one() -> int:

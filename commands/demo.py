@@ -23,6 +23,8 @@ app = typer.Typer()
 AsJson = Annotated[bool, typer.Option("--json", help="The same facts for a program.")]
 #: Orders of the demo's own burst, beside those of the schedule: enough to see figures move.
 ORDERS = 200
+#: Events of the phone shop, for the same: a first window alone has hardly an order.
+EVENTS = 600
 #: Streams that are enriched on the way.
 ENRICHMENTS = ("enrich_clickstream",)
 #: From here on somebody looks, and heals.
@@ -70,7 +72,7 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start the stack, let both domains flow from generator to marts, and say what happened and where to look."""
+    """Start the stack, let the domains flow from generator to marts, and say what happened and where to look."""
     import msgspec
 
     from commands import airflow_api
@@ -91,9 +93,9 @@ def demo(
             _prepared(airflow)
         for dag in bursts:
             airflow.unpause(dag)
-        with steps.step(f"bursts: {ORDERS} orders and a window of each domain"):
+        with steps.step(f"bursts: {ORDERS} orders, {EVENTS} events of the phone shop, and a window of each domain"):
             _ran(airflow, {dag: {} for dag in bursts})
-            _ran(airflow, {"burst_ecommerce": {"size": ORDERS}})
+            _ran(airflow, {"burst_ecommerce": {"size": ORDERS}, "burst_clickstream": {"size": EVENTS}})
         with steps.step("enrichment of what the bursts produced"):
             for dag in ENRICHMENTS:
                 airflow.unpause(dag)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import uuid
 from datetime import datetime
 from typing import Annotated, NamedTuple
@@ -105,8 +106,12 @@ def enrich(record: bytes) -> bytes:
 
 
 def enriched_id(event_id: str) -> str:
-    """The id of the enriched event: a function of its source's, so that a replay can never count twice."""
-    return str(uuid.uuid5(EVENTS, event_id))
+    """The id of the enriched event: a function of its source's, so that a replay can never count twice.
+
+    It is `uuid.uuid5(EVENTS, event_id)`, which takes three times as long.
+    """
+    text = hashlib.sha1(EVENTS.bytes + event_id.encode(), usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:32]}"
 
 
 def country(ip: str) -> str | None:

@@ -15,6 +15,7 @@ import pytest
 from include.contracts import load
 from include.enrichment import enrich
 from include.generators import Event, Window, events
+from include.monitors import arrivals
 from tests.include.dbt.test_build import WITHOUT_UNIT_TESTS, Warehouse, check, warehouse
 
 __all__ = ["warehouse"]
@@ -239,6 +240,13 @@ def test_times_of_the_pages_land_as_they_are(warehouse: Warehouse) -> None:
     ]
     assert (row["first"].replace(tzinfo=UTC), row["last"].replace(tzinfo=UTC)) == (min(given), max(given))
     assert row["n"] == len(MADE)
+    if warehouse.name == "clickhouse":  # the watch reads them, too
+        found = arrivals.late(warehouse.client, [CONTRACT], NOW - timedelta(minutes=1))["clickstream"]
+        assert (found.rows, found.late) == (len(MADE), len(MADE))
+        fresh = json.loads(MADE[0].value or b"") | {"event_id": "now", "event_time": f"{NOW:%d/%m/%Y %H:%M:%S.%f}"}
+        land(warehouse, "clickstream", [json.dumps(fresh).encode()], 500_000, NOW)
+        found = arrivals.late(warehouse.client, [CONTRACT], NOW - timedelta(minutes=1))["clickstream"]
+        assert (found.rows, found.late) == (len(MADE) + 1, len(MADE))
 
 
 def test_rows_go_a_week_after_they_landed(warehouse: Warehouse) -> None:

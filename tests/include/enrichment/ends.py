@@ -24,6 +24,8 @@ def main(servers: str, point: str = "", nth: str = "1") -> None:
 
     def at(where: str) -> None:
         came[where] += 1
+        if where == "begun" and came[where] == 1:
+            print("under way", flush=True)
         if where == point and came[where] == int(nth):
             os.kill(os.getpid(), signal.SIGKILL)
 

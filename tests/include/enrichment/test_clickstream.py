@@ -1,6 +1,7 @@
 """One record in, one record out: what it must tell, and what is none."""
 
 import json
+import uuid
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -63,6 +64,8 @@ def test_what_nobody_knows_is_said_so_and_is_no_fault():
 def test_ids_follow_from_the_sources_and_from_nothing_else():
     """Written down once: others would make other events of all that was ever enriched."""
     assert clickstream.enriched_id(GOOD["event_id"]) == "4272d4bb-c8c3-556b-b69c-475e66791e58"
+    for given in [GOOD["event_id"], *(json.loads(event.value)["event_id"] for event in MADE[:500]), "\u00fc"]:
+        assert clickstream.enriched_id(given) == str(uuid.uuid5(clickstream.EVENTS, given))
     assert enriched(channel="Other")["event_id"] == enriched()["event_id"]
     assert enriched(event_id="e")["event_id"] != enriched()["event_id"]
 

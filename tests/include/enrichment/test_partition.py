@@ -276,7 +276,9 @@ def test_killed_anywhere_ten_times_nothing_is_lost_and_nothing_twice(kafka: Endp
     while kills < 10:
         names += [produce(kafka, size) for size in (4000, 1500, 2500)]
         running = child(broker)
-        time.sleep(chance.uniform(0.5, 1.6))
+        assert running.stdout is not None
+        assert running.stdout.readline() == "under way\n"
+        time.sleep(chance.uniform(0, 1.2))
         running.kill()
         running.communicate()
         kills += running.returncode == -signal.SIGKILL
