@@ -244,7 +244,7 @@ def test_times_of_the_pages_land_as_they_are(warehouse: Warehouse) -> None:
         found = arrivals.late(warehouse.client, [CONTRACT], NOW - timedelta(minutes=1))["clickstream"]
         assert (found.rows, found.late) == (len(MADE), len(MADE))
         fresh = json.loads(MADE[0].value or b"") | {"event_id": "now", "event_time": f"{NOW:%d/%m/%Y %H:%M:%S.%f}"}
-        land(warehouse, "clickstream", [json.dumps(fresh).encode()], 500_000, NOW)
+        land(warehouse, "clickstream", [json.dumps(fresh).encode()], 390_000, NOW)
         found = arrivals.late(warehouse.client, [CONTRACT], NOW - timedelta(minutes=1))["clickstream"]
         assert (found.rows, found.late) == (len(MADE) + 1, len(MADE))
 
