@@ -20,6 +20,7 @@ from include import connections
 from include.connections import Endpoint
 from include.contracts import Contract, all_contracts, load
 from include.contracts.event import Event, Window
+from include.enrichment import enrich
 from include.generators import burst as made
 from include.generators import events, shard_of
 from include.kafka import burst, client, topics
@@ -46,6 +47,7 @@ def measure() -> Iterator[Figure]:
         # A domain with a budget of its own has a row of its own.
         of = f"generate_{domain}" if f"generate_{domain}" in BUDGETS else "generate"
         yield Figure(of, statistics.median(rates), domain)
+    yield Figure("enrich", statistics.median(enriched(window(number)) for number in range(TIMES)), "clickstream")
     contract = load("ecommerce")
     with places.services("kafka"):
         kafka = connections.from_env(connections.KAFKA)
@@ -78,6 +80,17 @@ def generate(contract: Contract, at: Window, size: int) -> float:
         return deque(enumerate(stream, start=1), maxlen=1)[0][0]
 
     return _rate(one)
+
+
+def enriched(at: Window) -> float:
+    """Events per CPU second of the enrichment alone; user agents are known by then, as they are after a while."""
+    contract = load("clickstream")
+    assert contract.burst is not None  # noqa: S101 - the phone shop has bursts
+    stream = events(contract, at, seed=contract.burst.seed, size=STEPS, shard=shard_of(STEPS))
+    values = [event.value for event in stream if event.value]
+    for value in values[:2000]:
+        enrich(value)
+    return _rate(lambda: deque(enumerate(map(enrich, values), start=1), maxlen=1)[0][0])
 
 
 def produce(kafka: Endpoint, contract: Contract, at: Window, size: int) -> float:
