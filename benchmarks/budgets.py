@@ -52,6 +52,10 @@ BUDGETS: dict[str, Budget] = {
         digits=0,
     ),
     "generate_5000": Budget("the same with 5,000 users", "events per CPU s", 300_000, at_least=True, digits=0),
+    "generate_clickstream": Budget(
+        "events of the phone shop generated and thrown away", "events per CPU s", 300_000, at_least=True, digits=0
+    ),
+    "enrich": Budget("events of the phone shop enriched, Kafka aside", "events per CPU s", digits=0),
     "produce": Budget("events made beforehand, produced by the client library alone", "events per CPU s", digits=0),
     "burst": Budget(
         "events generated and produced with their receipts, as a burst's task does", "events per CPU s", None, digits=0

@@ -14,17 +14,18 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from benchmarks import places
-from benchmarks.budgets import Figure
+from benchmarks.budgets import BUDGETS, Figure
 from benchmarks.progress import say
 from include import connections
 from include.connections import Endpoint
 from include.contracts import Contract, all_contracts, load
 from include.contracts.event import Event, Window
+from include.enrichment import enrich
 from include.generators import burst as made
 from include.generators import events, shard_of
 from include.kafka import burst, client, topics
 
-ORDERS, CLICKS, TRADES = 50_000, 50_000, 200_000
+ORDERS, CLICKS, STEPS, TRADES = 50_000, 50_000, 100_000, 200_000
 TIMES = 5
 #: Users of the music service, each with a budget.
 YEARS = (1000, 5000)
@@ -42,9 +43,13 @@ BATCH = 10_000
 
 def measure() -> Iterator[Figure]:
     """Generation of each domain; then, with a broker, bursts of those with a rate to keep, and the ceiling."""
-    for domain, size in (("ecommerce", ORDERS), ("fashion", CLICKS)):
+    for domain, size in (("clickstream", STEPS), ("ecommerce", ORDERS), ("fashion", CLICKS)):
+        generate(load(domain), window(-1), size)  # what is drawn once, whatever the number of events
         rates = [generate(load(domain), window(number), size) for number in range(TIMES)]
-        yield Figure("generate", statistics.median(rates), domain)
+        # A domain with a budget of its own has a row of its own.
+        of = f"generate_{domain}" if f"generate_{domain}" in BUDGETS else "generate"
+        yield Figure(of, statistics.median(rates), domain)
+    yield Figure("enrich", statistics.median(enriched(window(number)) for number in range(TIMES)), "clickstream")
     ticker = load("coinbase")
     yield Figure("generate_ticker", statistics.median(generate(ticker, window(n), TRADES) for n in range(TIMES)))
     yield Figure("scheduled_ticker", statistics.median(scheduled(ticker, days=4 * n) for n in range(1, TIMES + 1)))
@@ -78,7 +83,7 @@ def window(number: int) -> Window:
 
 def generate(contract: Contract, at: Window, size: int) -> float:
     """Events per CPU second of generation alone."""
-    assert contract.burst is not None  # noqa: S101 - both domains have bursts
+    assert contract.burst is not None  # noqa: S101 - these domains have bursts
     stream = events(contract, at, seed=contract.burst.seed, size=size, shard=shard_of(size))
 
     def one() -> int:
@@ -105,6 +110,17 @@ def year(contract: Contract, users: int) -> float:
         return deque(enumerate(stream, start=1), maxlen=1)[0][0]
 
     return _rate(one)
+
+
+def enriched(at: Window) -> float:
+    """Events per CPU second of the enrichment alone; user agents are known by then, as they are after a while."""
+    contract = load("clickstream")
+    assert contract.burst is not None  # noqa: S101 - the phone shop has bursts
+    stream = events(contract, at, seed=contract.burst.seed, size=STEPS, shard=shard_of(STEPS))
+    values = [event.value for event in stream if event.value]
+    for value in values[:2000]:
+        enrich(value)
+    return _rate(lambda: deque(enumerate(map(enrich, values), start=1), maxlen=1)[0][0])
 
 
 def produce(kafka: Endpoint, contract: Contract, at: Window, size: int) -> float:

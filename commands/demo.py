@@ -23,6 +23,10 @@ app = typer.Typer()
 AsJson = Annotated[bool, typer.Option("--json", help="The same facts for a program.")]
 #: Orders of the demo's own burst, beside those of the schedule: enough to see figures move.
 ORDERS = 200
+#: Events of the phone shop, for the same: a first window alone has hardly an order.
+EVENTS = 600
+#: Streams that are enriched on the way.
+ENRICHMENTS = ("enrich_clickstream",)
 #: From here on somebody looks, and heals.
 WATCHES = ("watch_connectors", "watch_ingestion", "heal", "redrive")
 
@@ -68,7 +72,7 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Start the stack, let both domains flow from generator to marts, and say what happened and where to look."""
+    """Start the stack, let the domains flow from generator to marts, and say what happened and where to look."""
     import msgspec
 
     from commands import airflow_api
@@ -84,14 +88,18 @@ def demo(
     transforms = [f"transform_{warehouse}_{domain}" for warehouse in ("clickhouse", "snowflake") for domain in domains]
     with airflow_api.connect(place) as airflow:
         with steps.step("Airflow reads the DAGs"):
-            _known(airflow, ["prepare", *bursts, *transforms, *WATCHES])
+            _known(airflow, ["prepare", *bursts, *ENRICHMENTS, *transforms, *WATCHES])
         with steps.step("prepare: topics, landing tables, connectors, first events"):
             _prepared(airflow)
         for dag in bursts:
             airflow.unpause(dag)
-        with steps.step(f"bursts: {ORDERS} orders and a window of each domain"):
+        with steps.step(f"bursts: {ORDERS} orders, {EVENTS} events of the phone shop, and a window of each domain"):
             _ran(airflow, {dag: {} for dag in bursts})
-            _ran(airflow, {"burst_ecommerce": {"size": ORDERS}})
+            _ran(airflow, {"burst_ecommerce": {"size": ORDERS}, "burst_clickstream": {"size": EVENTS}})
+        with steps.step("enrichment of what the bursts produced"):
+            for dag in ENRICHMENTS:
+                airflow.unpause(dag)
+            _ran(airflow, {dag: {} for dag in ENRICHMENTS})
         if fashion:
             with steps.step("replay of the files of clicks and transactions"):
                 _ran(airflow, {"burst_fashion": fashion})

@@ -41,6 +41,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """One Kafka topic and the landing table it ends in.
 
     `key`, `event_id` (one or more) and `event_time` are paths into the record: names joined by dots, alternatives by |.
+    `landing_days`: so long ClickHouse keeps a row after it landed; None for ever.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     change_events: bool = False
     floor: int | None = None
     sequence: Sequence | None = None
+    landing_days: int | None = None
 
 
 class Burst(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,10 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TYPES = {"integer": "integer", "number": "number", "boolean": "boolean", "object": "object", "array": "array"}
 FORMATS = {"uuid": "uuid", "iso8601": "date-time"}
 #: A validator may take `format` for a remark; a pattern is always checked.
-MOMENT = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$"
+MOMENTS = {
+    "iso8601": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$",
+    "dmy_us": r"^\d{2}/\d{2}/\d{4} \d{2}:\d{2}:\d{2}\.\d{6}$",
+}
 
 
 def json_schema(topic: Topic) -> dict[str, Any]:
@@ -33,7 +36,7 @@ def _field(field: Field) -> dict[str, Any]:
         "description": field.description,
         "type": kind if field.required else [kind, "null"],
         "format": FORMATS.get(field.physical),
-        "pattern": field.pattern or (MOMENT if field.physical == "iso8601" else None),
+        "pattern": field.pattern or MOMENTS.get(field.physical),
         "minimum": field.minimum,
         "maximum": field.maximum,
         "minLength": field.min_length,

@@ -24,7 +24,7 @@ PHYSICAL = {
     "integer": r"int|bigint|epoch_ms",
     "number": r"double|decimal\(\d+,\d+\)",
     "boolean": r"boolean",
-    "timestamp": r"iso8601",
+    "timestamp": r"iso8601|dmy_us",
     "object": r"json",
     "array": r"json",
 }
@@ -136,6 +136,7 @@ def _topic_mistakes(topic: SchemaObject) -> Iterator[str]:
         yield f"{where}: not a name Kafka takes"
     custom = _custom(topic.custom_properties)
     known = {"key", "eventId", "eventTime", "partitions", "cleanup", "landingTable", "changeEvents", "sequence"}
+    known |= {"landingDays"}
     for name in custom.keys() - known:
         yield f"{where}.customProperties: unknown property {name!r}; known are {', '.join(sorted(known))}"
     for name in {"key", "eventTime"} - custom.keys():
@@ -143,6 +144,9 @@ def _topic_mistakes(topic: SchemaObject) -> Iterator[str]:
     partitions = custom.get("partitions", 1)
     if not isinstance(partitions, int) or partitions < 1:
         yield f"{where}.customProperties.partitions: {partitions!r} is not a number of partitions"
+    days = custom.get("landingDays")
+    if days is not None and (not isinstance(days, int) or days < 1):
+        yield f"{where}.customProperties.landingDays: {days!r} is not a number of days"
     paths = [custom.get("key"), custom.get("eventTime"), *(custom.get("eventId") or ())]
     for path in filter(None, paths):
         for alternative in str(path).split("|"):
@@ -249,6 +253,7 @@ def _topic(raw: SchemaObject, domain: str, retention_s: int, floor: Any) -> Topi
         change_events=bool(custom.get("changeEvents", False)),
         floor=int(floor.value) if floor else None,
         sequence=msgspec.convert(custom["sequence"], Sequence) if custom.get("sequence") else None,
+        landing_days=custom.get("landingDays"),
     )
 
 

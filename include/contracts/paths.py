@@ -71,6 +71,12 @@ def snowflake(topic: Topic, path: str) -> str:
     return sql[0] if len(sql) == 1 else f"coalesce({', '.join(sql)})"
 
 
+def snowflake_moment(content: str) -> str:
+    """dd/mm/yyyy HH:MM:SS.ffffff as text that reads the same everywhere: Snowflake would take the day for the month."""
+    text = f"{content}::varchar"
+    return f"substr({text}, 7, 4) || '-' || substr({text}, 4, 2) || '-' || substr({text}, 1, 2) || substr({text}, 11)"
+
+
 def _snowflake_checked(one: Field) -> str | None:
     """The type of a field whose cast in staging would fail, for every record, because of one that does not fit."""
     if one.decimal:
@@ -84,7 +90,8 @@ def snowflake_conforms(topic: Topic) -> str:
     for one in topic.fields:
         content = f"record_content:{one.name}"
         if kind := _snowflake_checked(one):
-            given = f"try_cast({content}::varchar as {kind}) is not null"
+            text = snowflake_moment(content) if one.physical == "dmy_us" else f"{content}::varchar"
+            given = f"try_cast({text} as {kind}) is not null"
             conditions.append(given if one.required else f"({content} is null or {given})")
         elif one.required:
             conditions.append(f"{content} is not null")

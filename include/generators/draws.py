@@ -55,6 +55,29 @@ class Draws:
         text[:, 19] = np.frombuffer(b"89ab", np.uint8)[text[:, 19] & 3]
         return text.reshape(-1).view("S36").tolist()  # type: ignore[no-any-return]
 
+    def hexes(self, n: int) -> list[bytes]:
+        """`n` texts of 64 hexadecimal digits."""
+        text = _HEX[self._raw(4 * n).astype("<u8").view(np.uint8)]
+        return text.reshape(-1).view("S64").tolist()  # type: ignore[no-any-return]
+
+
+def dmy(times_us: Ints) -> list[bytes]:
+    """Times since 1970 in us as text in UTC, e.g. 31/05/2024 12:00:00.123456."""
+    if not len(times_us):
+        return []
+    days, rest = np.divmod(times_us, 1000 * DAY_MS)
+    first = int(days.min())
+    dates = np.datetime_as_string(np.arange(first, int(days.max()) + 1).astype("datetime64[D]")).astype("S10")
+    digits = dates.view(np.uint8).reshape(-1, 10)[days - first]
+    text = np.empty((len(times_us), 26), np.uint8)
+    text[:] = np.frombuffer(b"00/00/0000 00:00:00.000000", np.uint8)
+    text[:, 0:2], text[:, 3:5], text[:, 6:10] = digits[:, 8:10], digits[:, 5:7], digits[:, 0:4]
+    seconds, us = np.divmod(rest, 1_000_000)
+    parts = (seconds // 3600, seconds // 60 % 60, seconds % 60, us // 10_000, us // 100 % 100, us % 100)
+    for place, part in zip((11, 14, 17, 20, 22, 24), parts, strict=True):
+        text[:, place : place + 2] = _TWO_DIGITS[part]
+    return text.reshape(-1).view("S26").tolist()  # type: ignore[no-any-return]
+
 
 def iso(times_ms: Ints) -> list[bytes]:
     """Times since 1970 in ms as ISO 8601 text in UTC, e.g. 2024-05-01T12:00:00.123Z."""

@@ -61,7 +61,8 @@ def fill_missing_time(topic: Topic, record: bytes, at_ms: int) -> bytes | None:
         place = place.get(parent) if isinstance(place, dict) else None
     if not isinstance(place, dict) or at_ms <= 0:
         return None
-    place[name] = at_ms if field(topic, topic.event_time).physical == "epoch_ms" else _iso(at_ms)
+    written: dict[str, Callable[[int], Any]] = {"epoch_ms": int, "dmy_us": _dmy}
+    place[name] = written.get(field(topic, topic.event_time).physical, _iso)(at_ms)
     return _encode(content)
 
 
@@ -138,3 +139,7 @@ def _is_utc(given: Any) -> bool:
 def _iso(ms: int) -> str:
     moment = _EPOCH + timedelta(milliseconds=ms)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+
+
+def _dmy(ms: int) -> str:
+    return f"{_EPOCH + timedelta(milliseconds=ms):%d/%m/%Y %H:%M:%S.%f}"

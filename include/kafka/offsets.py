@@ -19,6 +19,7 @@ Partition = tuple[str, int]
 
 #: How long to look for a record behind a group's offset before the difference is believed.
 LOOK_S = 5.0
+_NOT_YET = (Cause.NOT_COORDINATOR, Cause.COORDINATOR_LOAD_IN_PROGRESS)
 
 
 def watermarks(endpoint: Endpoint, topics: Iterable[str]) -> dict[Partition, tuple[int, int]]:
@@ -106,10 +107,17 @@ def committed(endpoint: Endpoint, group: str, places: list[Partition]) -> dict[P
     # ends the whole process (librdkafka issue 5040).
     trouble = Trouble(endpoint)
     client = consumer(endpoint, {"group.id": group}, trouble)
+    until = time.monotonic() + CALL_S
     try:
-        found = client.committed([TopicPartition(*place) for place in places], timeout=CALL_S)
-    except KafkaException as error:
-        raise trouble.explain(f"reading how far group {group} is", error) from error
+        while True:
+            try:
+                found = client.committed([TopicPartition(*place) for place in places], timeout=CALL_S)
+                break
+            except KafkaException as error:
+                # The first who asks a young broker finds nobody in charge of groups yet.
+                if error.args[0].code() not in _NOT_YET or time.monotonic() > until:
+                    raise trouble.explain(f"reading how far group {group} is", error) from error
+                time.sleep(0.2)
     finally:
         client.close()
     return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}

@@ -17,6 +17,7 @@ from include.monitors import Verdict, generators, runs, watches
 from include.operators import assets
 from include.operators.deadlines import MISSED, WITHIN
 from include.operators.endpoints import WAREHOUSES
+from include.operators.enrich import ENRICHED
 from include.operators.gate import HELD, RELEASED
 from include.operators.notices import run_link
 from include.operators.watching import TRIGGER_BEAT, beat_of, paused
@@ -138,4 +139,6 @@ def watched_dags(contracts: Iterable[Contract]) -> dict[str, str]:
             continue
         dags |= {f"{family}_{contract.domain}": contract.domain
                  for family in ("burst", *(f"transform_{name}" for name in WAREHOUSES))}  # fmt: skip
+        if contract.domain in ENRICHED:
+            dags[f"enrich_{contract.domain}"] = contract.domain
     return dags

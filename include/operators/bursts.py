@@ -18,7 +18,7 @@ _STRETCHES = "stretches"
 _STRETCHES_KEPT = 200
 
 #: Domains whose bursts go on with what earlier windows began.
-FOLLOWED = ("ecommerce",)
+FOLLOWED = ("clickstream", "ecommerce")
 
 #: Bursts have slots of their own, so that a large one in many shards leaves room for the watches.
 POOL = "bursts"

@@ -17,6 +17,7 @@ from include.operators.watching import BEAT
 #: From a run's queueing to its end, by family; the others wait for people, or happen once.
 WITHIN = {
     "burst": timedelta(minutes=10),
+    "enrich": timedelta(minutes=10),
     "transform": timedelta(minutes=20),
     "watch": timedelta(minutes=3),
 }

@@ -8,7 +8,7 @@ from typing import Any
 from include.contracts import Contract
 from include.operators.deadlines import deadline
 
-FAMILIES = ("burst", "prepare", "transform", "watch", "heal")
+FAMILIES = ("burst", "enrich", "prepare", "transform", "watch", "heal")
 TIERS = (1, 2, 3)
 #: Nothing is made for times before it; fixed, so that a parse asks no clock.
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -34,7 +34,7 @@ def clickhouse_type(field: Field) -> str:
             "integer": "Int64",
             "number": "Float64",
             "boolean": "Bool",
-            "timestamp": "DateTime64(3, 'UTC')",
+            "timestamp": f"DateTime64({6 if field.physical == 'dmy_us' else 3}, 'UTC')",
         }.get(field.logical, "String")
     return kind if field.required else f"Nullable({kind})"
 
@@ -121,9 +121,11 @@ def _clickhouse_table(table: str, topic: Topic) -> str:
     ]
     body = ",\n    ".join(lines)
     order = ", ".join(f"`{column(path)}`" for path in topic.event_id)
+    # By the time of landing and not of the event, or an old window that is produced again would be gone at once.
+    ttl = f"ttl toDateTime(_landed_at) + interval {topic.landing_days} day\n" if topic.landing_days else ""
     return (
         f"create table if not exists {LANDING}.`{table}` (\n    {body}\n)\n"
-        f"engine = ReplacingMergeTree(_offset)\norder by ({order})\ncomment {_text(topic.description)}"
+        f"engine = ReplacingMergeTree(_offset)\norder by ({order})\n{ttl}comment {_text(topic.description)}"
     )
 
 

@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "include.warehouses",
         "include.connectors",
     ),
+    "include.enrichment": ("include.contracts", "include.connections", "include.kafka"),
     "include.healing": (
         "include.contracts",
         "include.connections",

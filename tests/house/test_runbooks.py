@@ -69,6 +69,7 @@ FIGURES = [
     ("connector_stalled", TRIED),
     ("connector_stalled", BUDGET),
     ("deadline_missed", f"bursts {m(deadlines.WITHIN['burst'])}, transforms {m(deadlines.WITHIN['transform'])}"),
+    ("deadline_missed", f"enrichments {m(deadlines.WITHIN['enrich'])}, watches"),
     ("deadline_missed", f"watches {m(deadlines.WITHIN['watch'])} (`WITHIN` in"),
     ("deadline_missed", f"`AGAIN` ({h(deadlines.AGAIN)})"),
     ("deadline_missed", f"`WATCH_TIMEOUT` ({m(defaults.WATCH_TIMEOUT)})"),

@@ -45,6 +45,13 @@ def test_a_record_conforms_with_its_required_fields_and_lengths() -> None:
     assert "coalesce(length(record_content:address::varchar), 0) <= 300" in sql
 
 
+def test_a_time_with_the_day_first_is_turned_round_before_snowflake_reads_it() -> None:
+    sql = paths.snowflake_conforms(load("clickstream").topic("clickstream"))
+    given = "record_content:event_time::varchar"
+    turned = f"substr({given}, 7, 4) || '-' || substr({given}, 4, 2) || '-' || substr({given}, 1, 2)"
+    assert f"try_cast({turned} || substr({given}, 11) as timestamp_ntz) is not null" in sql
+
+
 def test_a_record_conforms_where_its_numbers_fit_their_columns() -> None:
     sql = paths.snowflake_conforms(load("ecommerce").topic("orders"))
     assert "try_cast(record_content:quantity::varchar as number(38, 0)) is not null" in sql

@@ -79,6 +79,11 @@ def test_unknown_domain_and_topic_say_what_there_is() -> None:
             "{property: landingTabel, value: shipments}",
             "unknown property 'landingTabel'",
         ),
+        (
+            "{property: landingTable, value: shipments}",
+            "{property: landingDays, value: 0}",
+            "schema.shipments.customProperties.landingDays: 0 is not a number of days",
+        ),
         ("name: shipment_dispatches", "name: orders", "schema.orders: named twice"),
         (
             "{property: landingTable, value: shipments}",

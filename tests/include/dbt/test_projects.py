@@ -82,7 +82,11 @@ def test_complaints_are_made(tmp_path: Path) -> None:
 
 #: Models of one warehouse alone, where the question belongs: what is now in ClickHouse, what ever was in Snowflake.
 ALONE = {
-    "clickhouse": {"coinbase": r"live_.*", "eventsim": r"live_.*"},
+    "clickhouse": {
+        "clickstream": r"live_.*|stg_clickstream__live_.*",
+        "coinbase": r"live_.*",
+        "eventsim": r"live_.*",
+    },
     "snowflake": {"eventsim": r"(dim|obt)_.*|fct_eventsim__(page_views|status_changes|auths)"},
 }
 

@@ -24,13 +24,14 @@ KINDS: dict[str, tuple[str, str, Any]] = {
     "time": ("DateTime64(3, 'UTC')", "timestamp_ntz(3)", "2024-01-01 12:00:00.000"),
 }
 INTEGERS = {"customer_id", "product_id", "shop_id", "vendor_id", "shipping_method_id", "click_id", "transaction_id"}
-INTEGERS |= {"sequence", "trade_id", "user_id", "session_id", "item_in_session", "http_status"}
+INTEGERS |= {"sequence", "trade_id", "user_id", "session_id", "item_in_session", "http_status", "cart_pieces"}
 INTEGERS |= {"lsn", "quantity", "status", "revision_number", "kafka_partition", "kafka_offset"}
 MAYBE = {"user_id", "first_name", "last_name", "gender", "registered_at", "artist", "song", "duration_s"}
 
 #: The shop numbers its products, a market names them; the music service numbers its sessions.
 TEXTS = {
     ("product_id", "stg_coinbase__trades"),
+    ("session_id", "stg_clickstream__events"),
     ("session_id", "stg_fashion__clicks"),
     ("session_id", "stg_fashion__transactions"),
 }
@@ -76,8 +77,10 @@ def _type(warehouse: str, table: str, column: str) -> str:
     clickhouse, snowflake, _ = KINDS[kind(column, table)]
     if warehouse == "snowflake":
         return snowflake
-    # What comes out of a change event's image may be missing; ids of rows and what the platform adds may not.
+    # What comes out of a change event's image or of metadata may be missing; ids of rows and what the platform adds may
+    # not.
     image = table.startswith("stg_fashion") and column not in ("click_id", "transaction_id", "lsn", "changed_at")
+    image = image or (table.startswith("stg_clickstream") and column not in ("event_id", "happened_at"))
     # As does who the user is where nobody is logged in, and the song of a page that is none.
     unknown = table.startswith("stg_eventsim") and column in MAYBE
     if unknown:

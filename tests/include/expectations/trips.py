@@ -12,6 +12,7 @@ TRADES = "stg_coinbase__trades"
 CLICKS, LINES = "stg_fashion__clicks", "stg_fashion__transactions"
 PAGES, LISTENS = "stg_eventsim__page_views", "stg_eventsim__listens"
 CHANGES, AUTHS = "stg_eventsim__status_changes", "stg_eventsim__auths"
+VISITS = "stg_clickstream__events"
 
 
 def _order(number: int, product: int, customer: int, quantity: int, total: str) -> Row:
@@ -51,6 +52,13 @@ def _page(number: int, page: str = "Home", user: int | None = 7, **fields: objec
 
 def _event(number: int, **fields: object) -> Row:
     return {"event_id": f"e-{number}", "user_id": 7, "level": "free", "zip": "02108", **fields}
+
+
+def _visit(number: int, event_name: str, second: int, **fields: object) -> Row:
+    """One event of a visit; of the shop's cart it says nothing."""
+    cart = dict.fromkeys(("product_id", "quantity", "cart_pieces", "cart_usd", "query", "promo_code", "order_status"))
+    told = {"event_id": f"v-{number}", "session_id": "s-1", "event_name": event_name, "channel": "Direct"}
+    return told | cart | {"happened_at": f"2024-01-01 12:00:{second:02d}.000"} | fields
 
 
 #: The bounds of what may be are in it, and the nulls that only columns without an expectation may have.
@@ -104,6 +112,14 @@ GOOD: dict[str, list[Row]] = {
         _line(1, "b-1", "100.00"),
         _line(2, "b-1", "100.00", promo_code=None),
         _line(3, "b-2", "0.00", payment_method="LinkAja", payment_status="Failed"),
+    ],
+    VISITS: [
+        _visit(1, "Search", 1, query="pixel 8"),
+        _visit(2, "AddToCart", 2, product_id=1, quantity=1, cart_pieces=1, cart_usd="0.01"),
+        _visit(3, "DeleteFromCart", 3, product_id=1, quantity=0, cart_pieces=0, cart_usd="0.00"),
+        _visit(4, "Checkout", 4, cart_pieces=1, cart_usd="0.01"),
+        _visit(5, "CompleteOrder", 4, cart_pieces=1, cart_usd="0.01", order_status="Failed"),
+        _visit(6, "Search", 1, session_id="s-2", channel="Other"),
     ],
 }
 
@@ -239,6 +255,53 @@ TRIPS: dict[str, dict[str, Trip]] = {
             [_event(9, has_succeeded=False), _event(10, has_succeeded=True, user_id=None)],
             2,
             "event_id=e-9, user_id=7",
+        ),
+    },
+    "clickstream": {
+        "events_have_landed": Trip(VISITS, None, 0, "observed 0"),
+        "event_ids_are_unique": Trip(VISITS, [_visit(1, "Search", 9)], 2, "event_id=v-1"),
+        "events_belong_to_a_session": Trip(
+            VISITS, [_visit(9, "Search", 9, session_id=None)], 1, "event_id=v-9, session_id=null"
+        ),
+        "event_names_are_known": Trip(VISITS, [_visit(9, "Swim", 9)], 1, "event_id=v-9, event_name=Swim"),
+        "carts_are_never_below_zero": Trip(
+            VISITS,
+            [_visit(9, "DecreaseQuantity", 9, product_id=1, quantity=-1, cart_pieces=0, cart_usd="0.00")],
+            1,
+            "event_id=v-9, event_name=DecreaseQuantity, quantity=-1, cart_pieces=0, cart_usd=0.00",
+        ),
+        "orders_say_what_was_bought": Trip(
+            VISITS,
+            [
+                _visit(8, "CompleteOrder", 9, cart_pieces=1, cart_usd="1.00"),
+                _visit(9, "CompleteOrder", 9, cart_pieces=0, cart_usd="0.00", order_status="Success"),
+            ],
+            2,
+            "event_id=v-8, order_status=null, cart_pieces=1, cart_usd=1.00",
+        ),
+        "channels_are_known": Trip(
+            VISITS, [_visit(9, "Search", 9, session_id="s-3", channel="TV")], 1, "event_id=v-9, channel=TV"
+        ),
+        "sessions_come_by_one_channel": Trip(
+            VISITS, [_visit(9, "Search", 9, channel="Referral")], 1, "session_id=s-1, channels=2"
+        ),
+        "orders_follow_a_checkout": Trip(
+            VISITS,
+            [
+                _visit(8, "CompleteOrder", 3, cart_pieces=1, cart_usd="1.00", order_status="Success"),
+                _visit(
+                    9,
+                    "CompleteOrder",
+                    9,
+                    session_id="s-2",
+                    channel="Other",
+                    cart_pieces=1,
+                    cart_usd="1.00",
+                    order_status="Failed",
+                ),
+            ],
+            2,
+            "event_id=v-8, session_id=s-1, event_name=CompleteOrder",
         ),
     },
     "fashion": {

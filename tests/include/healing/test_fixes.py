@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -164,3 +165,11 @@ def test_times_within_objects() -> None:
 
 def test_every_fix_says_what_it_does() -> None:
     assert all(fix.__doc__ and "Leaves" in fix.__doc__ for fix in FIXES.values())
+
+
+def test_a_missing_time_is_written_as_its_contract_says() -> None:
+    topic = load("clickstream").topic("clickstream")
+    fixed = fill_missing_time(topic, b'{"event_id": "e"}', AT_MS)
+    moment = datetime.fromtimestamp(AT_MS / 1000, UTC)
+    assert fixed is not None
+    assert json.loads(fixed)["event_time"] == f"{moment:%d/%m/%Y %H:%M:%S.%f}"

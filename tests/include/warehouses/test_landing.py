@@ -60,6 +60,17 @@ def test_each_table_is_kept_in_the_order_of_time_with_what_its_topics_call_event
     ]
 
 
+def test_a_time_with_the_day_first_keeps_its_microseconds() -> None:
+    [table] = [sql for sql in clickhouse_ddl(load("clickstream")) if "landing.`clickstream` (" in sql]
+    assert "`event_time` DateTime64(6, 'UTC') default" in table
+
+
+def test_rows_go_when_the_contract_says_and_else_never() -> None:
+    made = {domain: "\n".join(clickhouse_ddl(load(domain))) for domain in ("clickstream", "ecommerce")}
+    assert made["clickstream"].count("\nttl toDateTime(_landed_at) + interval 7 day\n") == 2
+    assert "ttl" not in made["ecommerce"]
+
+
 def test_descriptions_are_quoted() -> None:
     assert "the database\\'s log" in "\n".join(clickhouse_ddl(load("fashion")))
 

@@ -13,3 +13,11 @@
     and {{ key }} not in (select {{ key }} from {{ rows }} where {{ key }} is not null)
     {%- endif -%}
 {%- endmacro %}
+
+{# Deletes from this model the rows, by `key`, whose record was corrected and is no longer what `condition` asks for. #}
+{% macro forget_unless(rows, key, condition) -%}
+    {%- if is_incremental() -%}
+    delete from {{ this }}
+    where {{ key }} in (select {{ key }} from {{ rows }} where {{ landed_lately() }} and not coalesce({{ condition }}, false))
+    {%- endif -%}
+{%- endmacro %}
