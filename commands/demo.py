@@ -25,8 +25,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="The same facts for a progr
 ORDERS = 200
 #: Events of the phone shop, for the same: a first window alone has hardly an order.
 EVENTS = 600
-#: Streams that are enriched on the way.
-ENRICHMENTS = ("enrich_clickstream",)
+#: Bursts of the demo's own.
+OWN = {"burst_ecommerce": {"size": ORDERS}, "burst_clickstream": {"size": EVENTS}}
+#: Domain -> the DAG that enriches its stream on the way.
+ENRICHMENTS = {"clickstream": "enrich_clickstream"}
+#: What fits into a laptop's first minutes; the others wait, paused.
+FIRST = "ecommerce,fashion"
 #: From here on somebody looks, and heals.
 WATCHES = ("watch_connectors", "watch_ingestion", "heal", "redrive")
 
@@ -70,36 +74,43 @@ def demo(
     transactions: Annotated[
         Path | None, typer.Option(help="CSV of the transactions.", envvar="FLOODGATE_FASHION_TRANSACTIONS")
     ] = None,
+    domains: Annotated[
+        str, typer.Option(help="Which of them, as a,b, or all; the others stay paused.", envvar="DOMAINS")
+    ] = FIRST,
     as_json: AsJson = False,
 ) -> None:
     """Start the stack, let the domains flow from generator to marts, and say what happened and where to look."""
     import msgspec
 
     from commands import airflow_api
-    from commands.facts import contracts, gather
+    from commands.facts import gather
     from commands.pipeline import environed
 
+    some = _chosen(domains)
     fashion = _files(clicks, transactions)
+    if fashion and "fashion" not in some:
+        raise CommandError("The files are of domain fashion, which is not among the domains of this demo.")
     steps = Steps(quiet=as_json)
     place = _started(steps, quiet=as_json)
     environed()
-    domains = [contract.domain for contract in contracts()]
-    bursts = [f"burst_{domain}" for domain in domains]
-    transforms = [f"transform_{warehouse}_{domain}" for warehouse in ("clickhouse", "snowflake") for domain in domains]
+    bursts = [f"burst_{domain}" for domain in some]
+    enrichments = [dag for domain, dag in ENRICHMENTS.items() if domain in some]
+    transforms = [f"transform_{warehouse}_{domain}" for warehouse in ("clickhouse", "snowflake") for domain in some]
     with airflow_api.connect(place) as airflow:
         with steps.step("Airflow reads the DAGs"):
-            _known(airflow, ["prepare", *bursts, *ENRICHMENTS, *transforms, *WATCHES])
+            _known(airflow, ["prepare", *bursts, *enrichments, *transforms, *WATCHES])
         with steps.step("prepare: topics, landing tables, connectors, first events"):
             _prepared(airflow)
         for dag in bursts:
             airflow.unpause(dag)
-        with steps.step(f"bursts: {ORDERS} orders, {EVENTS} events of the phone shop, and a window of each domain"):
+        with steps.step("bursts: a window of each domain, and some more events"):
             _ran(airflow, {dag: {} for dag in bursts})
-            _ran(airflow, {"burst_ecommerce": {"size": ORDERS}, "burst_clickstream": {"size": EVENTS}})
-        with steps.step("enrichment of what the bursts produced"):
-            for dag in ENRICHMENTS:
-                airflow.unpause(dag)
-            _ran(airflow, {dag: {} for dag in ENRICHMENTS})
+            _ran(airflow, {dag: conf for dag, conf in OWN.items() if dag in bursts})
+        if enrichments:
+            with steps.step("enrichment of what the bursts produced"):
+                for dag in enrichments:
+                    airflow.unpause(dag)
+                _ran(airflow, {dag: {} for dag in enrichments})
         if fashion:
             with steps.step("replay of the files of clicks and transactions"):
                 _ran(airflow, {"burst_fashion": fashion})
@@ -119,6 +130,20 @@ def demo(
     if held := [gate for gate in facts.gates if not gate["passed"]]:
         names = ", ".join(f"{gate['domain']} in {gate['warehouse']}" for gate in held)
         raise CommandError(f"The gate did not pass for {names}: see `floodgate slack`.")
+
+
+def _chosen(names: str) -> list[str]:
+    """The domains named, in the contracts' order; raises CommandError for one that there is not."""
+    from commands.facts import contracts
+
+    known = [contract.domain for contract in contracts()]
+    some = known if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
+    for name in some:
+        if name not in known:
+            raise CommandError(f"There is no domain {name!r}: all, or some of {', '.join(known)}.")
+    if not some:
+        raise CommandError(f"The demo needs a domain: all, or some of {', '.join(known)}.")
+    return [name for name in known if name in some]
 
 
 def _files(clicks: Path | None, transactions: Path | None) -> dict[str, str]:

@@ -115,7 +115,7 @@ def _try_all(place: Place, only: str, given: tuple[str, str, str], patience: flo
     rows: list[Row] = []
     with airflow_api.connect(place) as airflow:
         trying = Trials(place, airflow, Progress(quiet=as_json), patience)
-        trying.ready()
+        trying.ready(trials)
         rows.extend(trying.all(trials))
     if as_json:
         console.emit(msgspec.to_builtins(rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -109,12 +109,11 @@ class Trials:
         self._place, self._airflow, self._progress, self._patience_s = place, airflow, progress, patience_s
         self._messages: list[dict[str, Any]] = []
 
-    def ready(self) -> None:
-        """Raises CommandError where the watches, or the bursts that they watch, do not run."""
-        from commands.facts import contracts
-
+    def ready(self, trials: Iterable[tuple[Fault, Target]]) -> None:
+        """Raises CommandError where the watches, or the bursts of a domain that is tried, do not run."""
         known = self._airflow.dags()
-        wanted = [*WATCHES, "heal", *(f"burst_{contract.domain}" for contract in contracts())]
+        domains = {target.domain for fault, first in trials for target in (first, *(fault.along or ())[1:])}
+        wanted = [*WATCHES, "heal", *(f"burst_{domain}" for domain in sorted(domains))]
         if asleep := [dag for dag in wanted if dag not in known or known[dag]["is_paused"]]:
             raise CommandError(
                 f"Nothing can be tried while {', '.join(asleep)} {'is' if len(asleep) == 1 else 'are'} paused or "
