@@ -58,17 +58,18 @@ def measure() -> Iterator[Figure]:
     with places.services("kafka"):
         kafka = connections.from_env(connections.KAFKA)
         topics.ensure(kafka, all_contracts())
-        for domain in ("ecommerce", "eventsim"):
-            yield from _produced(kafka, load(domain))
+        for domain in ("clickstream", "ecommerce", "eventsim"):
+            yield from against_ceiling(kafka, load(domain))
 
 
-def _produced(kafka: Endpoint, contract: Contract) -> Iterator[Figure]:
+def against_ceiling(kafka: Endpoint, contract: Contract) -> Iterator[Figure]:
+    """Bursts of a domain and the client library alone, in turns."""
     produce(kafka, contract, window(0), 1000)  # the first transaction of a broker waits for its coordinator
     ceilings, bursts = [], []
     for number in range(TIMES):
         ceilings.append(ceiling(kafka, contract, window(number), ORDERS))
         bursts.append(produce(kafka, contract, window(number), ORDERS))
-        say(f"client library {ceilings[-1]:,.0f}, burst {bursts[-1]:,.0f} events per CPU s")
+        say(f"{contract.domain}: client library {ceilings[-1]:,.0f}, burst {bursts[-1]:,.0f} events per CPU s")
     yield Figure("produce", statistics.median(ceilings), contract.domain)
     yield Figure("burst", statistics.median(bursts), contract.domain)
     ratios = [made_here / best for made_here, best in zip(bursts, ceilings, strict=True)]
