@@ -92,7 +92,8 @@ def snowflake_conforms(topic: Topic) -> str:
         if kind := _snowflake_checked(one):
             text = snowflake_moment(content) if one.physical == "dmy_us" else f"{content}::varchar"
             given = f"try_cast({text} as {kind}) is not null"
-            conditions.append(given if one.required else f"({content} is null or {given})")
+            # As text, because a null of JSON is a value of a variant, and sinks write it for a field that is missing.
+            conditions.append(given if one.required else f"({content}::varchar is null or {given})")
         elif one.required:
             conditions.append(f"{content} is not null")
         if one.min_length:

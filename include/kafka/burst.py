@@ -33,27 +33,21 @@ class Stretch:
 
     def __init__(self, topic: str, partition: int) -> None:
         self.topic, self.partition = topic, partition
-        self.batch: list[dict[str, Any]] = []
+        self.batch: list[Event] = []
         self.events = self.handed = self.delivered = 0
         self.least_ms, self.greatest_ms = 1 << 62, -(1 << 62)
         self.first_offset: int | None = None
         self.last: Message | None = None
         self.error: Cause | None = None
 
-    def add(self, event: Event) -> None:
-        """Takes an event into the next batch."""
-        self.batch.append({"key": event.key, "value": event.value})
-        if event.value is not None and not event.again:
-            self.events += 1
-        # Once an event: min and max would take longer than all the rest here.
-        if event.time_ms < self.least_ms:
-            self.least_ms = event.time_ms
-        if event.time_ms > self.greatest_ms:
-            self.greatest_ms = event.time_ms
-
     def hand_over(self, client: Producer) -> None:
         """Gives the batch to the client; raises KafkaException."""
-        batch, self.batch = self.batch, []
+        events, self.batch = self.batch, []
+        times = [event.time_ms for event in events]
+        self.least_ms = min(self.least_ms, min(times))
+        self.greatest_ms = max(self.greatest_ms, max(times))
+        self.events += sum(event.value is not None and not event.again for event in events)
+        batch: list[dict[str, Any]] = [{"key": event.key, "value": event.value} for event in events]
         taken = client.produce_batch(self.topic, batch, self.partition, self.report)
         self.handed += taken
         if taken != len(batch):
@@ -131,15 +125,16 @@ def _send(
     stretches: dict[tuple[str, int], Stretch] = {}
     count = size = waiting_bytes = 0
     for event in events:
-        if event.topic not in partitions:
-            raise topic_missing(event.topic)
-        partition = zlib.crc32(event.key) % partitions[event.topic]
-        place = event.topic, partition
-        if place not in stretches:
-            stretches[place] = Stretch(*place)
-        stretches[place].add(event)
+        key, value, topic = event.key, event.value, event.topic
+        if topic not in partitions:
+            raise topic_missing(topic)
+        place = topic, zlib.crc32(key) % partitions[topic]
+        stretch = stretches.get(place)
+        if stretch is None:
+            stretch = stretches[place] = Stretch(*place)
+        stretch.batch.append(event)
         count += 1
-        size += len(event.key) + len(event.value or b"")
+        size += len(key) + len(value or b"")
         if count % BATCH and size < BATCH_BYTES:
             continue
         _hand_over(client, stretches.values())

@@ -27,6 +27,8 @@ keyed as (
         assumeNotNull(user_id) as user_id,
         {{ key_of(['artist', 'song']) }} as song_id,
         {{ key_of(['artist']) }} as artist_id,
+        artist,
+        song as title,
         {{ key_of(['city', 'zip', 'state']) }} as location_id,
         level,
         item_in_session,

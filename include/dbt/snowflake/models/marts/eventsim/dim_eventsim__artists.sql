@@ -2,18 +2,18 @@ with
 
 listens as (
 
-    select * from {{ ref('stg_eventsim__listens') }}
+    select * from {{ ref('fct_eventsim__listens') }}
 
 ),
 
 grouped as (
 
     select
-        {{ key_of(['artist']) }} as artist_id,
+        artist_id,
         artist,
-        count(distinct song)::number(38, 0) as songs
+        count(distinct title)::number(38, 0) as songs
     from listens
-    group by artist
+    group by artist_id, artist
 
 )
 

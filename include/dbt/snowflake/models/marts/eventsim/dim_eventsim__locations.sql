@@ -2,21 +2,21 @@ with
 
 page_views as (
 
-    select * from {{ ref('stg_eventsim__page_views') }}
+    select * from {{ ref('fct_eventsim__page_views') }}
 
 ),
 
 grouped as (
 
     select
-        {{ key_of(['city', 'zip', 'state']) }} as location_id,
+        location_id,
         city,
         zip,
         state,
         max(lat) as lat,
         max(lon) as lon
     from page_views
-    group by city, zip, state
+    group by location_id, city, zip, state
 
 )
 

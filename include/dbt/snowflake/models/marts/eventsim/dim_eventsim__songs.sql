@@ -2,20 +2,20 @@ with
 
 listens as (
 
-    select * from {{ ref('stg_eventsim__listens') }}
+    select * from {{ ref('fct_eventsim__listens') }}
 
 ),
 
 grouped as (
 
     select
-        {{ key_of(['artist', 'song']) }} as song_id,
-        {{ key_of(['artist']) }} as artist_id,
+        song_id,
+        artist_id,
         artist,
-        song as title,
+        title,
         max(duration_s) as duration_s
     from listens
-    group by artist, song
+    group by song_id, artist_id, artist, title
 
 )
 

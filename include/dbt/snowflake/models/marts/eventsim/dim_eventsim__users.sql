@@ -2,7 +2,7 @@ with
 
 page_views as (
 
-    select * from {{ ref('stg_eventsim__page_views') }}
+    select * from {{ ref('fct_eventsim__page_views') }}
     where user_id is not null
 
 ),

@@ -26,6 +26,8 @@ keyed as (
         user_id,
         {{ key_of(['artist', 'song']) }} as song_id,
         {{ key_of(['artist']) }} as artist_id,
+        artist,
+        song as title,
         {{ key_of(['city', 'zip', 'state']) }} as location_id,
         level,
         item_in_session,

@@ -32,6 +32,17 @@ keyed as (
         method,
         http_status,
         item_in_session,
+        duration_s,
+        first_name,
+        last_name,
+        gender,
+        registered_at,
+        city,
+        zip,
+        state,
+        lat,
+        lon,
+        user_agent,
         viewed_at,
         landed_at
     from page_views

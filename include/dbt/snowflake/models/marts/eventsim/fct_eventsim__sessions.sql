@@ -11,7 +11,7 @@ with
 
 page_views as (
 
-    select * from {{ ref('stg_eventsim__page_views') }}
+    select * from {{ ref('fct_eventsim__page_views') }}
 
 ),
 
@@ -19,7 +19,7 @@ page_views as (
 
 changed as (
 
-    select session_id from {{ ref('stg_eventsim__page_views') }} where {{ landed_lately() }}
+    select session_id from {{ ref('fct_eventsim__page_views') }} where {{ landed_lately() }}
 
 ),
 
@@ -30,7 +30,7 @@ located as (
     select
         session_id,
         user_id,
-        {{ key_of(['city', 'zip', 'state']) }} as location_id,
+        location_id,
         viewed_at,
         page,
         http_status,
