@@ -204,7 +204,7 @@ class _Run:
                 if value is None:
                     continue
                 try:
-                    stretch.add(Event(TARGET, message.key() or b"", enrich(value), message.timestamp()[1]))
+                    stretch.batch.append(Event(TARGET, message.key() or b"", enrich(value), message.timestamp()[1]))
                 except Malformed as error:
                     self._reject(message, str(error))
                     rejected += 1
