@@ -43,7 +43,7 @@ class Stretch:
     def add(self, event: Event) -> None:
         """Takes an event into the next batch."""
         self.batch.append({"key": event.key, "value": event.value})
-        if event.value is not None and not event.again:
+        if event.value is not None:
             self.events += 1
         # Once an event: min and max would take longer than all the rest here.
         if event.time_ms < self.least_ms:
