@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 
 from include.contracts import load
 from include.contracts.event import Window
-from include.operators.bursts import PlanBurst, since, window
+from include.generators import coinbase
+from include.operators.bursts import OPTIONS, PlanBurst, since, window
 
 CRON = "*/2 * * * *"
 
@@ -25,6 +27,11 @@ def two_minutes(minute: int) -> Window:
 
 def run(start: datetime | None = None, end: datetime | None = None, after: datetime | None = None) -> Any:
     return SimpleNamespace(data_interval_start=start, data_interval_end=end, run_after=after)
+
+
+def test_what_a_run_can_be_given_is_what_the_generator_takes() -> None:
+    assert OPTIONS["coinbase"].keys() <= inspect.signature(coinbase.events).parameters.keys()
+    assert not any(param.value for param in OPTIONS["coinbase"].values()), "a schedule's burst has none of it"
 
 
 def test_a_scheduled_run_stands_for_its_interval() -> None:
