@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+#: What was handed over so long before the start, by another run, is not handed over again.
+REMEMBERED = timedelta(minutes=15)
 AsJson = Annotated[bool, typer.Option("--json", help="The figures at the end, for a program.")]
 
 
@@ -44,7 +46,7 @@ def listen(
     if f"AIRFLOW_CONN_{connections.KAFKA.upper()}" not in os.environ:
         environed()
     given = settings(feed(), products=products)
-    outbox = KafkaOutbox(connections.from_env(connections.KAFKA), load(domain))
+    outbox = KafkaOutbox(connections.from_env(connections.KAFKA), load(domain), datetime.now(UTC) - REMEMBERED)
     if not as_json:
         console.say(
             f"Listening to {given.url} for {', '.join(given.products)}; a burst each {given.flush_s:g} s at most."

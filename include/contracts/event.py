@@ -8,16 +8,12 @@ import msgspec
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One record, ready to be sent: JSON bytes in `value` (None is a tombstone); `time_ms` is its event time.
-
-    `again`: the burst has told this event before, so it is a record and no further event.
-    """
+    """One record, ready to be sent: JSON bytes in `value` (None is a tombstone); `time_ms` is its event time."""
 
     topic: str
     key: bytes
     value: bytes | None
     time_ms: int
-    again: bool = False
 
 
 class Window(msgspec.Struct, frozen=True):

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,8 +32,8 @@ __all__ = ["OPENING", "bootstrap", "events"]
 TOPIC = "coinbase_ticker"
 OPENING = Window(datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=2))
 
-#: Trades a connection misses while it is away, at most, and those it is told again when it is back.
-AWAY, AGAIN = 10, 5
+#: Trades that a connection misses while it is away, at most.
+AWAY = 10
 
 
 def events(
@@ -49,9 +48,9 @@ def events(
 ) -> Iterator[Event]:
     """The trades of a window: the market's, else `size` (by default a draw from the contract's) of coins of its own.
 
-    `holes`: so many numbers are left out, one by one. `reconnections`: so often a reader loses its connection: up to
-    AWAY numbers in a row are left out, and the last AGAIN before them come once more after it. The same burst without
-    them is whole again. Raises ValueError at once, before the first event.
+    `holes`: so many trades are left out, one by one. `reconnections`: so often a reader loses its connection, and up to
+    AWAY trades in a row, of whatever coins. The same burst without them is whole again. Raises ValueError at once,
+    before the first event.
     """
     drawn = burst_size(contract, window, seed=seed, size=size, shard=shard)
     for moment_ms in (window.start_ms, window.end_ms - 1):
@@ -63,7 +62,7 @@ def events(
         return _market(seed, window, minutes)
     if min(holes, reconnections) < 0:
         raise ValueError(f"{holes} holes, {reconnections} reconnections: give 0 or more")
-    if (asked := holes + reconnections * (AWAY + AGAIN)) > drawn // 4:
+    if (asked := holes + reconnections * AWAY) > drawn // 4:
         raise ValueError(
             f"{holes} holes and {reconnections} reconnections need a burst of {4 * asked:,} trades or more"
         )
@@ -137,16 +136,6 @@ def _broken(
     drops = size // 4 + np.arange(reconnections) * (size // 2) // max(reconnections, 1)
     away = draws.integers(reconnections, 1, AWAY)
     lost = {place for drop, n in zip(drops.tolist(), away.tolist(), strict=True) for place in range(drop, drop + n)}
-    back = dict(zip((drops + away).tolist(), drops.tolist(), strict=True))
-    missing: set[int] = set()
-    while len(missing) < holes:
-        place = int(draws.integers(1, size // 4, size // 4 * 3)[0])
-        if place not in lost:
-            missing.add(place)
-    before: list[Event] = []
-    for place, event in enumerate(whole):
-        if place in back:
-            yield from (msgspec.structs.replace(told, again=True) for told in before)
-        if place not in lost and place not in missing:
-            before = [*before, event][-AGAIN:]
-            yield event
+    while len(lost) < holes + int(away.sum()):
+        lost.add(int(draws.integers(1, size // 4, size // 4 * 3)[0]))
+    return (event for place, event in enumerate(whole) if place not in lost)

@@ -29,7 +29,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     shard: str
     topic: str
     partition: int
-    #: Tombstones, and what the burst tells again, are records but no events.
+    #: Tombstones are records but no events.
     events: int
     first_offset: int
     last_offset: int

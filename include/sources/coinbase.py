@@ -28,7 +28,10 @@ DOMAIN = "coinbase"
 
 
 class Outbox(Protocol):
-    """Where trades go. Both calls may take long and are made in a thread of their own."""
+    """Where trades go. Each call may take long and is made in a thread of its own."""
+
+    def known(self) -> list[tuple[str, int]]:
+        """Product and number of trades that were handed over lately, by an earlier run: in the order they were."""
 
     def produce(self, name: BurstId, events: list[Event]) -> None:
         """All of them as one burst, or none and an error. The same name again replaces what was sent under it."""
@@ -51,7 +54,11 @@ async def listen(
     raises: then trades that were read and not handed over are lost, as they are while nobody listens.
     """
     tally = Tally()
-    feed = Feed(settings, Reader(load(DOMAIN).topic(TOPIC), tally), tally)
+    reader = Reader(load(DOMAIN).topic(TOPIC), tally)
+    # The exchange begins with each product's last trade, which a run before this one may have handed over.
+    for product, sequence in await asyncio.to_thread(outbox.known):
+        reader.remember(product, sequence)
+    feed = Feed(settings, reader, tally)
     reading, stopping = asyncio.create_task(feed.run()), asyncio.create_task(stop.wait())
     try:
         number = 0

@@ -85,6 +85,13 @@ class Reader:
         """A new connection begins: nothing is confirmed on it."""
         self.confirmed = False
 
+    def remember(self, product: str, sequence: int) -> None:
+        """That trade was handed over before."""
+        seen = self._seen.setdefault(product, OrderedDict())
+        seen[sequence] = None
+        if len(seen) > REMEMBERED:
+            seen.popitem(last=False)
+
     def read(self, frame: bytes) -> Event | Refusal | None:
         """The event in a message, or why it is none; None where there is nothing to hand over.
 
@@ -136,9 +143,7 @@ class Reader:
             return False
         if seen and sequence < next(reversed(seen)):
             self._tally.late += 1
-        seen[sequence] = None
-        if len(seen) > REMEMBERED:
-            seen.popitem(last=False)
+        self.remember(product, sequence)
         return True
 
     def _refused(self, frame: bytes, reason: str) -> Refusal:

@@ -12,7 +12,7 @@ from include.contracts import load
 from include.contracts.json_schema import json_schema
 from include.contracts.paths import value
 from include.generators import Window, bootstrap, burst, events, shard_of
-from include.generators.coinbase import AGAIN, AWAY, TOPIC
+from include.generators.coinbase import AWAY, TOPIC
 from include.generators.coinbase_products import OFFSET, PRODUCTS, listed
 
 CONTRACT = load("coinbase")
@@ -166,14 +166,13 @@ def test_holes_and_reconnections_come_when_asked_for():
     holes = own(2000, holes=20)
     assert missing(holes) == 20 == len(whole) - len(holes)
     back = own(2000, reconnections=3)
-    again = [event for event in back if event.again]
-    assert len(again) == 3 * AGAIN
-    told = [event for event in back if not event.again]
-    assert 3 <= missing(told) == len(whole) - len(told) <= 3 * AWAY
-    values = {event.value for event in told}
-    assert all(event.value in values for event in again)
+    lost = [place for place, event in enumerate(whole) if event not in set(back)]
+    assert 3 <= missing(back) == len(lost) <= 3 * AWAY
+    assert sum(b - a > 1 for a, b in pairwise(lost)) == 2
     # The same burst without them is the correction: what is there stays as it was.
-    assert values | {event.value for event in holes} <= {event.value for event in whole}
+    assert {event.value for event in [*back, *holes]} <= {event.value for event in whole}
+    both = own(2000, holes=20, reconnections=3)
+    assert len(whole) - len(both) == 20 + len(lost)
 
 
 @pytest.mark.parametrize(

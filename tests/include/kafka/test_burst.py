@@ -11,7 +11,6 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 
-import msgspec
 import pytest
 
 from include.contracts import load
@@ -119,12 +118,6 @@ def test_tombstones_are_records_but_no_events(kafka, name):
     topic = "streaming.public.clicks"
     some = [Event(topic, b"k", b"{}", name.window.start_ms), Event(topic, b"k", None, name.window.start_ms)]
     (receipt,) = burst.produce(kafka, fashion, name, some)
-    assert (receipt.events, receipt.last_offset - receipt.first_offset) == (1, 1)
-
-
-def test_what_is_told_again_is_a_record_but_no_event(kafka, name):
-    event = Event("orders", b"k", b"{}", name.window.start_ms)
-    (receipt,) = burst.produce(kafka, CONTRACT, name, [event, msgspec.structs.replace(event, again=True)])
     assert (receipt.events, receipt.last_offset - receipt.first_offset) == (1, 1)
 
 

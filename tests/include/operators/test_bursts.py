@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,8 @@ from airflow.sdk.exceptions import ParamValidationError
 from include import generators
 from include.contracts import load
 from include.contracts.event import Window
-from include.operators.bursts import PlanBurst, params, since, window
+from include.generators import coinbase
+from include.operators.bursts import OPTIONS, PlanBurst, params, since, window
 
 CRON = "*/2 * * * *"
 
@@ -27,6 +29,11 @@ def two_minutes(minute: int) -> Window:
 
 def run(start: datetime | None = None, end: datetime | None = None, after: datetime | None = None) -> Any:
     return SimpleNamespace(data_interval_start=start, data_interval_end=end, run_after=after)
+
+
+def test_what_a_run_can_be_given_is_what_the_generator_takes() -> None:
+    assert OPTIONS["coinbase"].keys() <= inspect.signature(coinbase.events).parameters.keys()
+    assert not any(param.value for param in OPTIONS["coinbase"].values()), "a schedule's burst has none of it"
 
 
 def test_a_scheduled_run_stands_for_its_interval() -> None:

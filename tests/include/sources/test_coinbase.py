@@ -41,7 +41,11 @@ class Kept:
         self.bursts: list[tuple[BurstId, list[Event]]] = []
         self.refusals: list[Refusal] = []
         self.slow_s, self.error = slow_s, error
+        self.before: list[tuple[str, int]] = []
         self.first = threading.Event()
+
+    def known(self) -> list[tuple[str, int]]:
+        return self.before
 
     def produce(self, name: BurstId, events: list[Event]) -> None:
         self.first.set()
@@ -108,6 +112,13 @@ def test_a_lost_connection_is_made_again_and_what_is_told_twice_counts_once(ends
     assert sorted(kept.numbers) == [1, 2, 3]
     assert (tally.told_again, tally.silences, exchange.connections) == (2, silences, 2)
     assert (tally.connections, tally.lost) == (2, 1)
+
+
+def test_what_an_earlier_run_handed_over_is_not_handed_over_again() -> None:
+    kept = Kept()
+    kept.before = [("BTC-USD", 1), ("ETH-USD", 2)]
+    _, tally, _ = listened(tells(ticker(1), ticker(2), ticker(2, "ETH-USD"), ticker(3)), until=has(2, 3), outbox=kept)
+    assert kept.numbers == [2, 3] and tally.told_again == 2
 
 
 def test_a_closed_door_is_knocked_at_ever_more_rarely() -> None:

@@ -38,7 +38,7 @@ def test_what_the_exchange_tells_is_in_kafka_with_receipts(kafka: Endpoint) -> N
                     stop.set()
 
             feed = settings(exchange.endpoint, **FAST)
-            outbox = KafkaOutbox(kafka, CONTRACT)
+            outbox = KafkaOutbox(kafka, CONTRACT, START)
             async with asyncio.timeout(60):
                 return await listen(feed, outbox, run="live-test", stop=stop, told=told)
 
@@ -55,12 +55,13 @@ def test_what_the_exchange_tells_is_in_kafka_with_receipts(kafka: Endpoint) -> N
     assert [(one.connector, one.stage, one.value is not None) for one in letters] == 2 * [
         ("source-coinbase", "SOURCE", True)
     ]
+    assert set(KafkaOutbox(kafka, CONTRACT, START).known()) == {(row["product_id"], row["sequence"]) for row in landed}
     assert "no message of the feed" in letters[0].reason and "product_id" in letters[1].reason
     assert dead_letters.count(kafka, CONTRACT) == {"coinbase.dlq": 2}
 
 
 def test_the_same_burst_again_replaces_its_receipt(kafka: Endpoint) -> None:
-    outbox = KafkaOutbox(kafka, CONTRACT)
+    outbox = KafkaOutbox(kafka, CONTRACT, START)
     name = BurstId("coinbase", WINDOW, "live-twice.0")
     events = [Event(TOPIC, b"BTC-USD", json.dumps({"n": n}).encode(), name.window.start_ms) for n in range(3)]
     outbox.produce(name, events)
@@ -79,5 +80,5 @@ def test_a_broker_that_is_away_is_told_after_some_attempts(monkeypatch: pytest.M
     monkeypatch.setattr(coinbase_outbox, "ATTEMPTS", 2)
     name = BurstId("coinbase", WINDOW, "live-x.0")
     with pytest.raises(KafkaError, match="no broker answers"):
-        KafkaOutbox(Endpoint(conn_id="kafka_events"), CONTRACT).produce(name, [])
+        KafkaOutbox(Endpoint(conn_id="kafka_events"), CONTRACT, START).produce(name, [])
     assert len(attempts) == 2 and attempts[0][2] == attempts[1][2] == name

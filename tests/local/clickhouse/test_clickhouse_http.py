@@ -255,7 +255,7 @@ def test_a_session_keeps_its_tables_and_settings(server):
 def test_a_session_serves_one_request_at_a_time(server):
     session = {"session_id": str(uuid.uuid4())}
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        slow = pool.submit(server.ask, "SELECT sleep(1)", **session)
+        slow = pool.submit(server.ask, "SELECT sleep(3)", **session)
         while code(server.ask("SELECT 1", **session)) != 373:
             assert not slow.done()
         assert slow.result().status_code == 200
