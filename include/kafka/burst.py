@@ -40,20 +40,6 @@ class Stretch:
         self.last: Message | None = None
         self.error: Cause | None = None
 
-<<<<<<< HEAD
-=======
-    def add(self, event: Event) -> None:
-        """Takes an event into the next batch."""
-        self.batch.append({"key": event.key, "value": event.value})
-        if event.value is not None:
-            self.events += 1
-        # Once an event: min and max would take longer than all the rest here.
-        if event.time_ms < self.least_ms:
-            self.least_ms = event.time_ms
-        if event.time_ms > self.greatest_ms:
-            self.greatest_ms = event.time_ms
-
->>>>>>> coinbase
     def hand_over(self, client: Producer) -> None:
         """Gives the batch to the client; raises KafkaException."""
         events, self.batch = self.batch, []
