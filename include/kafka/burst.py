@@ -46,7 +46,7 @@ class Stretch:
         times = [event.time_ms for event in events]
         self.least_ms = min(self.least_ms, min(times))
         self.greatest_ms = max(self.greatest_ms, max(times))
-        self.events += sum(event.value is not None and not event.again for event in events)
+        self.events += sum(event.value is not None for event in events)
         batch: list[dict[str, Any]] = [{"key": event.key, "value": event.value} for event in events]
         taken = client.produce_batch(self.topic, batch, self.partition, self.report)
         self.handed += taken
