@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 from commands import ledger as room
 from commands.console import CommandError
 from commands.main import build
+from include.contracts import domains
 from include.ledger.minutes import Cell, Hole, Ledger
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -129,4 +130,4 @@ def test_the_command_gives_the_same_to_a_program(run):
 def test_a_domain_that_is_none_is_told(run):
     result, _ = run("--domain", "weather")
     assert isinstance(result.exception, CommandError)
-    assert "There is no domain 'weather': ecommerce, fashion" in str(result.exception)
+    assert f"There is no domain 'weather': {', '.join(domains())}" in str(result.exception)

@@ -14,6 +14,7 @@ from commands import main, pipeline
 from commands import slack as room
 from commands.console import CommandError
 from include.alerts import Alerts, AlertsDown, Sent
+from include.contracts import domains
 from local import slack
 from local.place import Place
 from tests.local import running
@@ -21,6 +22,7 @@ from tests.local import running
 CHANNELS = {
     "#floodgate-notices": ["notices"],
     "#shop-alerts": ["ecommerce"],
+    "#music-alerts": ["eventsim"],
     "#fashion-alerts": ["fashion"],
     "#floodgate": ["floodgate"],
 }
@@ -53,7 +55,7 @@ def floodgate(*arguments: str) -> Result:
 def test_the_channels_are_those_of_the_contracts() -> None:
     assert room.channels_of(None) == CHANNELS
     assert room.channels_of("fashion") == {"#floodgate-notices": ["notices"], "#fashion-alerts": ["fashion"]}
-    with pytest.raises(CommandError, match="There is no domain 'weather': ecommerce, fashion, floodgate"):
+    with pytest.raises(CommandError, match=f"There is no domain 'weather': {', '.join(domains())}, floodgate"):
         room.channels_of("weather")
 
 
