@@ -13,7 +13,7 @@ from include.contracts import load
 from include.generators import Window, events
 from tests.include.dbt import eventsim_expected
 from tests.include.dbt.landed import Row, at
-from tests.include.dbt.test_build import WITHOUT_UNIT_TESTS, Warehouse, check, warehouse
+from tests.include.dbt.test_build import WITHOUT_UNIT_TESTS, Warehouse, _parts, check, warehouse
 
 __all__ = ["warehouse"]  # the fixture
 
@@ -90,6 +90,11 @@ def test_what_users_do_reaches_its_marts(warehouse: Warehouse) -> None:
     assert sum(status == "pass" for status in built.values()) > 10
     check(warehouse, "eventsim", expected(warehouse, before))
     check_again(warehouse, before)
+    parts = [_parts(warehouse, "eventsim", mart) for mart in ("fct_sessions", "fct_listens")]
+    warehouse.build("eventsim", *WITHOUT_UNIT_TESTS)
+    check(warehouse, "eventsim", expected(warehouse, before))
+    again = [_parts(warehouse, "eventsim", mart) for mart in ("fct_sessions", "fct_listens")]
+    assert again == parts, "a run with nothing new wrote rows"
 
     # Some come twice, in the same batch as what is new; a mart must neither miss nor double anything.
     repeated = {topic: records[-5:] for topic, records in before.items()}

@@ -24,7 +24,7 @@ from tests.include.generators.eventsim_year import (
 
 NOON = datetime(2025, 5, 1, 12, tzinfo=UTC)
 STEP = timedelta(minutes=2)
-GOLDEN = "99ecc813b964ca6c2e1c487954b487f6663e87f5d3533353f420423ea2101b8f"
+GOLDEN = "b2b43fa4b93341a84b42bbb435f05013cd5282f882cf8c915bfca3deac422ada"
 
 
 def at(start, length=STEP, **options):
