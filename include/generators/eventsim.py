@@ -32,7 +32,7 @@ from include.generators.eventsim_people import (
 )
 from include.generators.eventsim_render import render, rows
 from include.generators.eventsim_sessions import Pages, registrations, walk
-from include.generators.size import SCHEDULED, burst_size
+from include.generators.size import HISTORY, SCHEDULED, burst_size
 
 #: There is nothing before the first burst; a window before any.
 OPENING = Window(datetime(2023, 1, 1, tzinfo=UTC), datetime(2023, 1, 2, tzinfo=UTC))
@@ -86,7 +86,7 @@ def burst(
         if size is not None:
             raise ValueError("a history is as large as its users and days make it: give no size")
         whole = Window(_day(str(days[0])), _day(str(days[1])))
-        window, shard = _part(whole, shard), f"history-{shard}"
+        window, shard = _part(whole, shard), f"{HISTORY}{shard}"
     given = {name: value for name, value in options.items() if value is not None}
     if given:
         shard += "".join(f"-{name}-{value}" for name, value in sorted(given.items()))

@@ -8,6 +8,8 @@ from include.generators.draws import Draws
 
 #: The shard of the bursts that the schedule makes, one a window.
 SCHEDULED = "0"
+#: What the shards of a history's bursts begin with: their events are of long ago because somebody asked for them.
+HISTORY = "history-"
 
 
 def burst_size(contract: Contract, window: Window, *, seed: int, size: int | None, shard: str) -> int:

@@ -164,14 +164,16 @@ def _waiting(
 
 
 def backfilled(contract: Contract, receipts: Iterable[Receipt], since: datetime) -> int:
-    """Events of the schedule's own windows that were produced since then, and late: by a backfill, or by a healing."""
-    from include.generators.size import SCHEDULED
+    """Events of the schedule's own windows that were produced since then, and late: by a backfill, or by a healing; and
+    those of a history that somebody asked for."""
+    from include.generators.size import HISTORY, SCHEDULED
 
     allowed = timedelta(seconds=contract.late_after_s)
     return sum(
         one.events
         for one in receipts
-        if (one.domain, one.shard) == (contract.domain, SCHEDULED)
+        if one.domain == contract.domain
+        and (one.shard == SCHEDULED or one.shard.startswith(HISTORY))
         and one.produced_at >= since
         and one.min_event_time < one.produced_at - allowed
     )

@@ -245,6 +245,8 @@ def test_what_a_backfill_brings_is_known_by_its_receipts() -> None:
         receipt(1, 8000, late_s=9000, domain="fashion"),
     ]  # fmt: skip
     assert rows.backfilled(SHOP, known, NOW - 3 * MINUTE) == 30
+    history = [receipt(1, 16_000, late_s=9000, shard="history-of-4.1"), receipt(1, 32_000, late_s=9000, shard="of-4.1")]
+    assert rows.backfilled(SHOP, [*known, *history], NOW - 3 * MINUTE) == 16_030
 
 
 def test_the_largest_burst_is_that_of_all_its_partitions() -> None:
