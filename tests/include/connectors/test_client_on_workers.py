@@ -48,8 +48,9 @@ def test_put_makes_a_connector_and_gives_it_another_config(worker: Worker) -> No
         await connect.put(topic, config)
         assert topic in await connect.names()
         assert await connect.config(topic) == config | {"name": topic}
-        status = await connect.until_healthy(topic)
-        assert (status.name, status.connector.state, tasks(status)) == (topic, "RUNNING", ["RUNNING", "RUNNING"])
+        await connect.until_healthy(topic)  # which may be before the second task is known
+        status = await until(lambda: connect.status(topic), lambda status: tasks(status) == ["RUNNING", "RUNNING"])
+        assert (status.name, status.connector.state) == (topic, "RUNNING")
         assert (status.type, status.healthy, status.failed, status.paused, status.trace) == (
             "sink", True, False, False, "",
         )  # fmt: skip
@@ -111,8 +112,11 @@ def test_a_paused_sink_reads_nothing_until_it_is_resumed(worker: Worker) -> None
         await connect.put(topic, worker.sink(topic))
         await connect.until_healthy(topic)
         await connect.pause(topic)
-        status = await until(lambda: connect.status(topic), lambda status: tasks(status) == ["PAUSED"])
-        assert (status.connector.state, status.paused, status.healthy, status.failed) == ("PAUSED", True, False, False)
+        # Connector and task say so one after the other.
+        status = await until(
+            lambda: connect.status(topic), lambda status: (status.connector.state, *tasks(status)) == ("PAUSED",) * 2
+        )
+        assert (status.paused, status.healthy, status.failed) == (True, False, False)
         worker.produce(topic, "a")
         await asyncio.sleep(0.7)
         assert worker.lines(topic) == []
