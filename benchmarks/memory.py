@@ -13,7 +13,7 @@ import psutil
 from benchmarks.budgets import Figure
 from benchmarks.progress import say
 from commands.airflow_api import Airflow
-from commands.facts import contracts
+from commands.demo import DOMAINS
 from local import control, processes
 from local.place import Place
 
@@ -25,7 +25,7 @@ SETTLE_S, IDLE_SAMPLES = 20.0, 10
 
 def measure(airflow: Airflow, place: Place) -> Iterator[Figure]:
     """Busy: everything at once, the greatest sample. Idle: afterwards, the median. All DAGs are to be paused."""
-    dags = ["burst_ecommerce", *(f"transform_{w}_{c.domain}" for w in ("clickhouse", "snowflake") for c in contracts())]
+    dags = ["burst_ecommerce", *(f"transform_{w}_{domain}" for w in ("clickhouse", "snowflake") for domain in DOMAINS)]
     for dag in dags:
         airflow.unpause(dag)
     with _sampled(place) as busy:

@@ -30,7 +30,7 @@ OWN = {"burst_ecommerce": {"size": ORDERS}, "burst_clickstream": {"size": EVENTS
 #: Domain -> the DAG that enriches its stream on the way.
 ENRICHMENTS = {"clickstream": "enrich_clickstream"}
 #: What fits into a laptop's first minutes; the others wait, paused.
-FIRST = "ecommerce,fashion"
+DOMAINS = ("ecommerce", "fashion")
 #: From here on somebody looks, and heals.
 WATCHES = ("watch_connectors", "watch_ingestion", "heal", "redrive")
 
@@ -76,7 +76,7 @@ def demo(
     ] = None,
     domains: Annotated[
         str, typer.Option(help="Which of them, as a,b, or all; the others stay paused.", envvar="DOMAINS")
-    ] = FIRST,
+    ] = ",".join(DOMAINS),
     as_json: AsJson = False,
 ) -> None:
     """Start the stack, let the domains flow from generator to marts, and say what happened and where to look."""

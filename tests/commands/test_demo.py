@@ -7,14 +7,14 @@ import re
 import pytest
 
 from commands.console import CommandError
-from commands.demo import FIRST, OWN, _chosen
+from commands.demo import DOMAINS, OWN, _chosen
 from include.contracts import all_contracts
 
 KNOWN = [contract.domain for contract in all_contracts() if contract.burst is not None]
 
 
 def test_two_of_them_at_first_and_all_when_asked() -> None:
-    assert _chosen(FIRST) == ["ecommerce", "fashion"]
+    assert _chosen(",".join(DOMAINS)) == list(DOMAINS)
     assert _chosen("all") == KNOWN
     assert _chosen(" fashion, coinbase ") == ["coinbase", "fashion"]
     assert {dag.removeprefix("burst_") for dag in OWN} <= set(KNOWN)
