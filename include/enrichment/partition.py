@@ -7,6 +7,7 @@ half done. A record goes to the partition of the same number: order stays as it 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -25,7 +26,7 @@ from include.kafka.burst import Stretch
 from include.kafka.client import CALL_S, consumer, producer
 from include.kafka.dead_letters import PREFIX
 from include.kafka.errors import KafkaError, Trouble
-from include.kafka.offsets import committed, watermarks
+from include.kafka.offsets import committed, extents, watermarks
 from include.kafka.reading import records
 from include.kafka.receipts import TOPIC as RECEIPTS
 from include.kafka.receipts import Receipt
@@ -40,6 +41,8 @@ BATCH = 50_000
 AT_ONCE, WAITING = 5_000, 20_000
 #: How long to wait for so many.
 QUIET_S = 0.1
+#: How long to wait for receipts that cannot be read yet.
+RECEIPTS_S = 5.0
 
 Point = Callable[[str], None]
 
@@ -107,6 +110,8 @@ class _Run:
         self.batch, self.at = batch, at
         self.done = Enriched(partition=partition)
         self.failed: Cause | None = None
+        self.told_all = True
+        self.held = False
         self.found = Blocks()
         self.messages: Iterator[Message] = iter(())
         self.next: Message | None = None
@@ -116,13 +121,14 @@ class _Run:
         self.messages = self._messages(end)
         self.next, stop = next(self.messages, None), end
         if self.next is not None:
+            self.told_all = self._receipts_are_there()
             self.found, stop = blocks(self._promised(self.next), start, end)
         if stop <= start:
             return Enriched(partition=self.partition, behind=end - stop)
         while True:
-            self._transaction(stop)
-            if self.next is None or _offset(self.next) >= stop:
-                return msgspec.structs.replace(self.done, behind=end - stop)
+            read_until = self._transaction(stop)
+            if self.held or self.next is None or _offset(self.next) >= stop:
+                return msgspec.structs.replace(self.done, behind=end - read_until)
 
     def _some(self, stop: int) -> Iterator[Message]:
         """The messages of one transaction: a burst's stretch is not cut."""
@@ -130,6 +136,10 @@ class _Run:
         while (message := self.next) is not None and _offset(message) < stop:
             here = self.found.of(_offset(message))
             if count >= self.batch and (here is None or here is not block):
+                return
+            if here is None and not self.told_all:
+                # Nobody's record, or one whose receipt is still to be seen: a later run knows.
+                self.held = True
                 return
             count, block = count + 1, here
             self.next = next(self.messages, None)
@@ -154,6 +164,18 @@ class _Run:
             if silent > CALL_S:
                 raise self.trouble.explain(f"reading {SOURCE}", Cause(Cause._TIMED_OUT, "no record and no end came"))
 
+    def _receipts_are_there(self) -> bool:
+        """Whether all receipts that were written by now can be read. A commit comes to its partitions one after the
+        other, so records may be seen before the receipts of the same transaction. Raises KafkaError."""
+        (extent,) = extents(self.endpoint, [RECEIPTS]).values()
+        end, until = extent.end, time.monotonic() + RECEIPTS_S
+        while extent.readable < end:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+            (extent,) = extents(self.endpoint, [RECEIPTS]).values()
+        return True
+
     def _promised(self, first: Message) -> list[Receipt]:
         """Every receipt of this partition's bursts that is not older than its first record, earlier copies too."""
         at_ms = first.timestamp()[1]
@@ -163,8 +185,8 @@ class _Run:
         found = (msgspec.json.decode(value, type=Receipt) for value in told if value is not None)
         return [one for one in found if (one.topic, one.partition) == (SOURCE, self.partition)]
 
-    def _transaction(self, stop: int) -> None:
-        """Produces what these make, their receipts, and the group's next offset: all of it or nothing."""
+    def _transaction(self, stop: int) -> int:
+        """Produces what these make, their receipts, and the group's next offset, which it gives: all or nothing."""
         self.client.begin_transaction()
         try:
             self.at("begun")
@@ -191,6 +213,7 @@ class _Run:
             rejected=self.done.rejected + counts[1],
             transactions=self.done.transactions + 1,
         )
+        return read_until
 
     def _produce(self, messages: Iterator[Message]) -> tuple[int, int]:
         """Sends enriched records, dead letters, receipts; gives how many of the first two."""

@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from include.connections import Endpoint
@@ -242,6 +243,35 @@ def test_who_takes_a_partition_over_fences_the_other_off(kafka: Endpoint) -> Non
     told(kafka)
 
 
+def test_records_that_are_seen_before_their_receipts_wait_for_them(
+    kafka: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a commit has come to the one partition and not yet to the other."""
+    run_all(kafka)
+    monkeypatch.setattr(room, "RECEIPTS_S", 0.3)
+    name, made = new_burst(300)
+    late = client.producer(kafka, {"transactional.id": "late receipts"})
+    late.init_transactions(20)
+    written: list[Any] = []
+    real = burst._receipts
+    with monkeypatch.context() as patched:
+        patched.setattr(burst, "_receipts", lambda *given: written.extend(real(*given)) or ())
+        burst.produce(kafka, CONTRACT, name, made)
+    late.begin_transaction()
+    for receipt in written:
+        late.produce(receipts.TOPIC, msgspec.json.encode(receipt), receipt.event_id.encode(), 0)
+    late.flush(20)
+    held = run_all(kafka)
+    assert (sum(one.enriched for one in held), min(one.behind for one in held) > 0) == (0, True)
+    late.commit_transaction(20)
+    monkeypatch.undo()
+    run_all(kafka)
+    told(kafka)
+    found = shares(kafka, name)
+    assert found[SOURCE] == found[TARGET]
+    assert sum(found[TARGET].values()) == 300
+
+
 def child(broker: Broker, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.include.enrichment.ends", broker.servers, *arguments],
@@ -295,10 +325,11 @@ def test_what_is_lost_or_twice_would_be_seen(kafka: Endpoint, monkeypatch: pytes
     produce(kafka, 90)
 
     class Careless(room._Run):
-        def _transaction(self, stop: int) -> None:
+        def _transaction(self, stop: int) -> int:
             self.client.begin_transaction()
             self._produce(self._some(stop))
             self.client.commit_transaction(30)
+            return stop
 
     with monkeypatch.context() as patched:
         patched.setattr(room, "_Run", Careless)

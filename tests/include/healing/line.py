@@ -25,7 +25,7 @@ from include.contracts import Contract, all_contracts
 from include.contracts.event import Window
 from include.healing.plan import Gap, Plan, plan
 from include.healing.replay import replay
-from include.kafka import burst, topics
+from include.kafka import burst, receipts, topics
 from include.kafka.receipts import Receipt
 from include.ledger import counts, minutes
 from include.ledger.minutes import Hole
@@ -71,8 +71,10 @@ class Line:
         return made
 
     def landed(self, contract: Contract, made: tuple[Receipt, ...]) -> bool:
-        """Whether both warehouses have every event of a burst. What is committed may be held back for a while yet, and
-        is no hole as long."""
+        """Whether both warehouses have every event of a burst. What is committed may be held back for a while yet, its
+        receipts too, and is no hole as long."""
+        if not {(one.burst, one.topic, one.partition) for one in made} <= receipts.read(self.kafka).keys():
+            return False
         now = datetime.now(UTC) + timedelta(seconds=1)
         cells = minutes.read(self.kafka, self.clients, [contract], since=self.since, until=now).cells
         places = {(one.topic, one.partition) for one in made}
