@@ -70,10 +70,16 @@ def show(facts: Facts) -> None:
         ("topic", "produced", "clickhouse", "snowflake", "rejected", ""),
     )
     _table("Connectors", facts.connectors, ("name", "state", "tasks", "lag"))
-    _table("Gates", facts.gates, ("domain", "warehouse", "passed", "at", "failed"))
-    _table("Marts (rows)", facts.marts, ("domain", "warehouse", "model", "rows"))
+    _table("Gates", [gate for gate in facts.gates if gate["at"]], ("domain", "warehouse", "passed", "at", "failed"))
+    _table("Marts (rows)", begun(facts.marts), ("domain", "warehouse", "model", "rows"))
     for problem in facts.problems:
         console.complain(problem)
+
+
+def begun(marts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The marts of domains that have any: of one that waits, paused, there is nothing to see."""
+    there = {(mart["domain"], mart["warehouse"]) for mart in marts if mart["rows"] is not None}
+    return [mart for mart in marts if (mart["domain"], mart["warehouse"]) in there]
 
 
 def _table(title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:

@@ -57,7 +57,9 @@ def test_01_demo_ends_well_and_says_what_happened(stack: Stack) -> None:
         (domain, warehouse) for domain in domains() for warehouse in BOTH
     }
     assert all(connector["state"] == "RUNNING" for connector in told["connectors"])
-    assert [mart for mart in told["marts"] if not mart["rows"]] == []
+    flowing = [mart for mart in told["marts"] if mart["domain"] in ("ecommerce", "fashion")]
+    assert flowing and [mart for mart in flowing if not mart["rows"]] == []
+    assert {mart["rows"] for mart in told["marts"] if mart not in flowing} == {None}, "the others wait, paused"
     assert told["problems"] == []
     print(json.dumps(told["steps"]))
 
