@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from commands.airflow_api import Airflow
-from include.contracts import domains
+from commands.demo import DOMAINS
 from local.place import PORTS
 from tests.journeys.stack import ROOT, Stack
 
@@ -54,10 +54,10 @@ def test_01_demo_ends_well_and_says_what_happened(stack: Stack) -> None:
     told = stack.floodgate("demo", within_s=900)
     assert {service["state"] for service in told["services"]} == {"ready"}
     assert {(gate["domain"], gate["warehouse"]) for gate in told["gates"] if gate["passed"]} == {
-        (domain, warehouse) for domain in domains() for warehouse in BOTH
+        (domain, warehouse) for domain in DOMAINS for warehouse in BOTH
     }
     assert all(connector["state"] == "RUNNING" for connector in told["connectors"])
-    flowing = [mart for mart in told["marts"] if mart["domain"] in ("ecommerce", "fashion")]
+    flowing = [mart for mart in told["marts"] if mart["domain"] in DOMAINS]
     assert flowing and [mart for mart in flowing if not mart["rows"]] == []
     assert {mart["rows"] for mart in told["marts"] if mart not in flowing} == {None}, "the others wait, paused"
     assert told["problems"] == []
