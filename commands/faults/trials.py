@@ -238,8 +238,16 @@ class Trials:
 
     def _landed(self) -> list[Stream] | None:
         """The streams when all has landed, or as they are when patience is at its end."""
-        self._until(lambda: self._whole() is not None, "waits until everything has landed", LANDING_S)
-        return self._streams()
+        whole: list[Stream] | None = None
+
+        def found() -> bool:
+            nonlocal whole
+            whole = self._whole()
+            return whole is not None
+
+        self._until(found, "waits until everything has landed", LANDING_S)
+        # Not asked once more: the next burst may be on its way by then.
+        return whole if whole is not None else self._streams()
 
     def _streams(self) -> list[Stream] | None:
         from commands.facts import contracts, streams

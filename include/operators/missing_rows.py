@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -31,23 +31,34 @@ class Memory(msgspec.Struct, kw_only=True):
 
 
 class MissingRows:
-    """`wrong`: fingerprints that are open. `holes`: what there is to heal, by domain and warehouse."""
+    """`wrong`: fingerprints that are open. `read_again` reads the ledger once more. `holes`: what there is to heal, by
+    domain and warehouse."""
 
     def __init__(
-        self, ledger: Ledger | None, sinks: Mapping[str, Sink], memory: Memory, wrong: set[str], now: datetime, log: Any
+        self,
+        ledger: Ledger | None,
+        read_again: Callable[[], Ledger],
+        sinks: Mapping[str, Sink],
+        memory: Memory,
+        wrong: set[str],
+        now: datetime,
+        log: Any,
     ) -> None:
         self.ledger, self.sinks, self.before, self.wrong, self.now, self.log = ledger, sinks, memory, wrong, now, log
+        self._read_again = read_again
         self.holes: dict[tuple[str, str], list[Hole]] = {}
         self.later = Memory(idle=dict(memory.idle))
         self._blind = False
 
     def judge(self, contract: Contract, warehouse: str, *, looked: bool) -> list[Verdict]:
         """rows_missing and rows_waiting; `looked`: the warehouse answered."""
-        name, holes = f"{warehouse}-{contract.domain}", None
-        if self.ledger is not None and looked and not {"kafka", warehouse} & set(self.ledger.blind):
-            mine = (contract.domain, warehouse)
-            holes = [hole for hole in self.ledger.holes if (hole.domain, hole.warehouse) == mine]
+        name = f"{warehouse}-{contract.domain}"
+        holes = self._of(self.ledger, contract, warehouse) if looked else None
         committed = self._committed(contract, warehouse, self.sinks.get(name, Sink()).group) if holes else {}
+        if holes and committed and rows.lost(contract, holes, committed, self.now):
+            # A sink that catches up may have landed them since the ledger asked: missing is what is not there after it
+            # was known how far the sink is.
+            holes = self._of(self._read_again(), contract, warehouse)
         idle_at, told = self._idle(name, warehouse), self.before.given_up
         made = rows.missing(contract, warehouse, holes, committed, self.now, idle_at=idle_at, given_up=told)
         if holes is None or committed is None:
@@ -61,6 +72,12 @@ class MissingRows:
             lost = [hole for hole in lost if rows.is_told(hole, told)]
         self.later.given_up |= rows.gone(lost)
         return made
+
+    def _of(self, ledger: Ledger | None, contract: Contract, warehouse: str) -> list[Hole] | None:
+        """The holes of a domain in a warehouse; None where nobody could look."""
+        if ledger is None or {"kafka", warehouse} & set(ledger.blind):
+            return None
+        return [hole for hole in ledger.holes if (hole.domain, hole.warehouse) == (contract.domain, warehouse)]
 
     def remembered(self) -> Memory:
         """For the next look; one that could not look forgets no row."""

@@ -193,7 +193,7 @@ class _Look:
         ledger = self._ledger() if found["kafka"] is not None else None
         others = self.context["asset_state_store"][assets.WATCH_CONNECTORS]
         sinks = recall(others, MEMORY, dict[str, Sink], {})
-        look = MissingRows(ledger, sinks, self.memory.rows, gone, self.now, self.log)
+        look = MissingRows(ledger, self._ledger, sinks, self.memory.rows, gone, self.now, self.log)
         verdicts = []
         for contract in self.contracts:
             for warehouse in WAREHOUSES:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from commands.console import CommandError
@@ -194,3 +195,10 @@ def test_what_was_made_along_with_it_is_settled_too(platform: Platform, monkeypa
     assert platform.done == ["make yawn", "make side", "mend yawn"]  # what heals by itself is only forgotten
     assert noted(platform, side) == []
     assert row.threads == 2
+
+
+def test_what_was_whole_is_reckoned_and_not_the_burst_that_comes_next(platform: Platform) -> None:
+    whole, next_one = platform._streams(), msgspec.structs.replace(platform._streams()[0], produced=1)
+    answers = iter([whole, [next_one], [next_one]])
+    platform._streams = lambda: next(answers)  # type: ignore[method-assign]
+    assert platform._landed() == whole
