@@ -75,17 +75,6 @@ def read(endpoint: Endpoint, contract: Contract, since: datetime | None = None) 
     return letters if since is None else (one for one in letters if one.at_ms >= since.timestamp() * 1000)
 
 
-def by_domain(endpoint: Endpoint, contracts: Iterable[Contract], since: datetime) -> dict[str, list[DeadLetter]]:
-    """What `read` gives of each of these domains, by one reader for all of them; raises KafkaError."""
-    domains = {contract.dead_letters: contract.domain for contract in contracts}
-    found: dict[str, list[DeadLetter]] = {domain: [] for domain in domains.values()}
-    for message in records(endpoint, *domains, since=since) if domains else ():
-        letter = _letter(message)
-        if letter.at_ms >= since.timestamp() * 1000:
-            found[domains[message.topic() or ""]].append(letter)
-    return found
-
-
 def arrived(
     endpoint: Endpoint, contracts: Iterable[Contract], starts: Mapping[str, int], since: datetime
 ) -> tuple[dict[str, list[DeadLetter]], dict[str, int]]:

@@ -58,7 +58,7 @@ def rejected(kafka: Endpoint, contracts: Iterable[Contract], since: datetime) ->
     """Records not older than `since` that connectors set aside, and what redrives did with them. Raises KafkaError."""
     some = list(contracts)
     found: dict[tuple[str, int, int], Rejection] = {}
-    letters = dead_letters.by_domain(kafka, some, since)
+    letters, _ = dead_letters.arrived(kafka, some, {}, since)
     for contract in some:
         topics = {topic.name for topic in contract.topics}
         meant_for = {connector: warehouse for warehouse, connector in names(contract).items()}
